@@ -1,0 +1,104 @@
+/*
+ * The configuration: one structure, made from conf.def, passed as const to what needs it.
+ *
+ * The supervisor reads the file (supervisor/conf_file.c, libconfuse), and tells each program
+ * the options that conf.def gives it, in the notation of the file; the program takes them with
+ * the same conf_set(), bounds included. What a program is not told keeps its default.
+ */
+#ifndef LIB_CONF_H
+#define LIB_CONF_H
+
+#include "lib/buf.h"
+#include "lib/catalogue.h"
+
+/* A list of strings. */
+struct conf_strings {
+	size_t count;
+	const char *const *items; /* owned by the struct conf */
+};
+
+#define SECTION(name, help) struct conf_##name {
+#define TITLED(name, most, help)                                                                   \
+	enum { CONF_MOST_##name = most };                                                          \
+	struct conf_##name {                                                                       \
+		const char *title;
+#define STRING(section, key, fallback, programs, help) const char *key; /* NULL: not set */
+#define STRINGS(section, key, fallback, programs, help) struct conf_strings key;
+#define NUMBER(section, key, fallback, least, most, unit, programs, help) uint64_t key;
+#define BOOLEAN(section, key, fallback, programs, help) bool key;
+#define CHOICE(section, key, fallback, choices, programs, help) unsigned key;
+#define END(name)                                                                                  \
+	}                                                                                          \
+	;
+#include "lib/conf.def"
+#undef SECTION
+#undef TITLED
+#undef STRING
+#undef STRINGS
+#undef NUMBER
+#undef BOOLEAN
+#undef CHOICE
+#undef END
+
+/* Indexes of the CHOICE options, in the order of their choices. */
+enum { CONF_LOG_STDERR, CONF_LOG_SYSLOG };
+enum { CONF_BARE_LF_NORMALIZE, CONF_BARE_LF_REJECT };
+enum { CONF_PROTOCOL_QMQP };
+enum { CONF_SPF_FAIL_MARK, CONF_SPF_FAIL_REJECT, CONF_SPF_FAIL_DEFER, CONF_SPF_FAIL_IGNORE };
+
+struct conf {
+	struct conf_top top;
+	struct conf_users users;
+	struct conf_tls tls;
+	struct conf_backend backend[CONF_MOST_backend];
+	size_t backend_count;
+	struct conf_dns dns;
+	struct conf_spf spf;
+	struct conf_dkim dkim;
+	struct conf_limits limits;
+	struct conf_memory *memory; /* holds the strings */
+};
+
+/* All options at their defaults. Returns: NULL when memory is out. Owned by the caller. */
+struct conf *conf_new(void);
+void conf_free(struct conf **conf);
+
+/*
+ * Sets one option, or adds an element to a list option; the first set of a list replaces its
+ * default, and a titled section is made by its first option.
+ * In: path as "hostname", "limits.sessions", "backend.mailstore.servers"; value as in the file,
+ * without quotes.
+ * Returns: true; or false and a message without the path in error_out, which is
+ * error_cap octets, NUL-terminated.
+ */
+bool conf_set(struct conf *conf, const char *path, const char *value, char *error_out, size_t error_cap);
+
+/*
+ * Appends, as encoded conf_pair records, what conf.def says `program` is told.
+ * Out: *count_out. Returns: false when b is too small.
+ */
+bool conf_put_pairs(const struct conf *conf, enum program_id program, struct buf *b, uint16_t *count_out);
+
+enum conf_type { CONF_STRING, CONF_STRINGS, CONF_NUMBER, CONF_BOOLEAN, CONF_CHOICE };
+
+/* One row of conf.def, for the file reader and the generators. */
+struct conf_option {
+	const char *section; /* "top" for none */
+	bool titled;
+	const char *key;
+	enum conf_type type;
+	const char *fallback; /* in the notation of the file; NULL: none */
+	uint64_t least, most;
+	const char *unit;    /* NUMBER */
+	const char *choices; /* CHOICE, "a|b" */
+	unsigned programs;
+	const char *help;
+};
+
+/* All options in the order of conf.def. */
+const struct conf_option *conf_options(size_t *count_out);
+
+/* The help text of a section, or NULL. */
+const char *conf_section_help(const char *section);
+
+#endif
