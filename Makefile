@@ -6,7 +6,8 @@
 #   make fuzz       run each fuzzer for FUZZ_SECONDS
 #   make bench      measure beside peers
 #   make torture    random kills under load, KILLS of them
-#   make lint       format, clang-tidy, cppcheck, clang build
+#   make lint       formatting, clang warnings, cppcheck
+#   make docs       write the generated documentation anew
 #   make install    DESTDIR and PREFIX are respected; needs no account to exist
 #   make clean
 
@@ -17,37 +18,168 @@ FUZZ_SECONDS ?= 60
 KILLS ?= 2000
 
 CC ?= cc
+CLANG ?= clang
 CFLAGS ?= -O2 -g
-WARN := -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
-	-Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 -Wvla -Werror
-HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full \
-	-fPIE -D_FORTIFY_SOURCE=2 -ftrivial-auto-var-init=zero
+WARN := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 \
+	-Wvla -Werror
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -fPIE \
+	-ftrivial-auto-var-init=zero
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
-ALL_CPPFLAGS := -I. -D_GNU_SOURCE $(CPPFLAGS)
-ALL_CFLAGS := -std=c11 $(WARN) $(HARDEN) $(CFLAGS)
-ALL_LDFLAGS := $(HARDEN_LD) -Wl,--as-needed $(LDFLAGS)
+ifeq ($(shell uname -m),aarch64)
+HARDEN := $(subst -fcf-protection=full,-mbranch-protection=standard,$(HARDEN))
+endif
+
+ALL_CPPFLAGS = -I. -D_GNU_SOURCE $(CPPFLAGS)
+ALL_CFLAGS = -std=c11 $(WARN) $(HARDEN) -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 $(CFLAGS)
+ALL_LDFLAGS = $(HARDEN_LD) -Wl,--as-needed $(LDFLAGS)
+
+# Tests and fuzzers run under the sanitizers.
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+SAN_CFLAGS = -std=c11 $(WARN) -O1 -g $(SAN) -DGATEHOUSE_TEST
+
+# Foreign libraries, and who links them.
+LIBS_lib := -levent_core -lseccomp -lnettle
+LIBS_supervisor := -lconfuse
+LIBS_tlsd := -ltls -lssl -lcrypto
+LIBS_lookupd := -lcdb
+LIBS_validators := -lspf2 -lopendkim -lcrypto
+LIBS_resolverd := -lunbound -levent
 
 include sources.mk
 
-.PHONY: all run check bench fuzz torture lint install clean deps docs
+DIRS := supervisor smtpd tlsd lookupd validators resolverd queue-handoff backend
+SBIN := $(BUILD)/bin
+LIBEXEC := $(BUILD)/libexec/gatehouse
+PROGRAMS := $(addprefix $(SBIN)/,gatehouse gatehouse-recipients) \
+	$(addprefix $(LIBEXEC)/,smtpd tlsd tls-keys lookupd validators validator resolverd \
+	queue-handoff gatehouse-maildir)
+
+.PHONY: all run check check-unit check-fuzz check-docs check-e2e check-torture \
+	bench fuzz torture lint docs install clean peers
 .DELETE_ON_ERROR:
 .SECONDARY:
 
 all: $(PROGRAMS)
 
-# ---- compiling ----------------------------------------------------------------------------
-
-$(BUILD)/obj/%.o: %.c $(BUILD)/.deps
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
-
--include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)
+# ---- compiling --------------------------------------------------------------------------------
 
 # The packages that the build needs; installs what is missing when it may.
 $(BUILD)/.deps: tools/deps
 	@mkdir -p $(BUILD)
-	@tools/deps build
+	tools/deps
 	@touch $@
+
+$(BUILD)/obj/%.o: %.c | $(BUILD)/.deps
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/san/%.o: %.c | $(BUILD)/.deps
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CPPFLAGS) $(SAN_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/fuzz/obj/%.o: %.c | $(BUILD)/.deps
+	@mkdir -p $(@D)
+	$(CLANG) $(ALL_CPPFLAGS) $(SAN_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+
+# One archive for each directory and flavour; a program takes from it what it needs.
+define ARCHIVE
+$(BUILD)/obj/$(1).a: $(SRC_$(1):%.c=$(BUILD)/obj/%.o)
+	@rm -f $$@ && ar rcs $$@ $$^
+$(BUILD)/san/$(1).a: $(SRC_$(1):%.c=$(BUILD)/san/%.o)
+	@rm -f $$@ && ar rcs $$@ $$^
+$(BUILD)/fuzz/obj/$(1).a: $(SRC_$(1):%.c=$(BUILD)/fuzz/obj/%.o)
+	@rm -f $$@ && ar rcs $$@ $$^
+endef
+$(foreach dir,lib $(DIRS),$(eval $(call ARCHIVE,$(dir))))
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+# ---- programs ---------------------------------------------------------------------------------
+
+LINK = @mkdir -p $(@D); echo "link $@"; \
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+
+O := $(BUILD)/obj
+$(SBIN)/gatehouse: $(O)/supervisor/main.o $(O)/supervisor.a $(O)/lib.a
+	$(LINK) $(LIBS_supervisor) $(LIBS_lib)
+$(SBIN)/gatehouse-recipients: $(O)/lookupd/recipients_main.o $(O)/lookupd.a $(O)/lib.a
+	$(LINK) $(LIBS_lookupd) $(LIBS_lib)
+$(LIBEXEC)/smtpd: $(O)/smtpd/main.o $(O)/smtpd.a $(O)/lib.a
+	$(LINK) $(LIBS_lib)
+$(LIBEXEC)/tlsd: $(O)/tlsd/main.o $(O)/tlsd.a $(O)/lib.a
+	$(LINK) $(LIBS_tlsd) $(LIBS_lib)
+$(LIBEXEC)/tls-keys: $(O)/tlsd/keys_main.o $(O)/tlsd.a $(O)/lib.a
+	$(LINK) $(LIBS_tlsd) $(LIBS_lib)
+$(LIBEXEC)/lookupd: $(O)/lookupd/main.o $(O)/lookupd.a $(O)/lib.a
+	$(LINK) $(LIBS_lookupd) $(LIBS_lib)
+$(LIBEXEC)/validators: $(O)/validators/main.o $(O)/validators.a $(O)/lib.a
+	$(LINK) $(LIBS_validators) $(LIBS_lib)
+$(LIBEXEC)/validator: $(O)/validators/child_main.o $(O)/validators.a $(O)/lib.a
+	$(LINK) $(LIBS_validators) $(LIBS_lib)
+$(LIBEXEC)/resolverd: $(O)/resolverd/main.o $(O)/resolverd.a $(O)/lib.a
+	$(LINK) $(LIBS_resolverd) $(LIBS_lib)
+$(LIBEXEC)/queue-handoff: $(O)/queue-handoff/main.o $(O)/queue-handoff.a $(O)/lib.a
+	$(LINK) $(LIBS_lib)
+$(LIBEXEC)/gatehouse-maildir: $(O)/backend/main.o $(O)/backend.a $(O)/lib.a
+	$(LINK) $(LIBS_lib)
+
+run: all
+	tools/run $(BUILD)
+
+# ---- tests ------------------------------------------------------------------------------------
+
+# tests/DIR/FILE_test.c is linked with the archive of DIR and with lib.
+UNIT_TESTS := $(patsubst %.c,$(BUILD)/san/%,$(wildcard tests/*/*_test.c))
+FUZZERS := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_*.c))
+
+define UNIT_TEST
+$(BUILD)/san/tests/$(1)/%_test: $(BUILD)/san/tests/$(1)/%_test.o \
+    $(if $(filter-out lib,$(1)),$(BUILD)/san/$(1).a) $(BUILD)/san/lib.a
+	@echo "link $$@"; $(CC) $(SAN_CFLAGS) -o $$@ $$^ \
+	    $(if $(filter-out lib,$(1)),$(LIBS_$(1))) $(LIBS_lib) -lcmocka
+endef
+$(foreach dir,lib $(DIRS),$(eval $(call UNIT_TEST,$(dir))))
+
+# fuzz/DIR_THING.c likewise; built twice: to replay the corpus, and as a libFuzzer program.
+fuzz_dir = $(firstword $(subst _, ,$(1)))
+define FUZZER
+$(BUILD)/san/fuzz/$(1): $(BUILD)/san/fuzz/$(1).o $(BUILD)/san/fuzz/replay.o \
+    $(BUILD)/san/$(call fuzz_dir,$(1)).a $(BUILD)/san/lib.a
+	@echo "link $$@"; $(CC) $(SAN_CFLAGS) -o $$@ $$^ $(LIBS_$(call fuzz_dir,$(1))) $(LIBS_lib)
+$(BUILD)/fuzz/$(1): $(BUILD)/fuzz/obj/fuzz/$(1).o \
+    $(BUILD)/fuzz/obj/$(call fuzz_dir,$(1)).a $(BUILD)/fuzz/obj/lib.a
+	@echo "link $$@"; $(CLANG) $(SAN_CFLAGS) -fsanitize=fuzzer -o $$@ $$^ \
+	    $(LIBS_$(call fuzz_dir,$(1))) $(LIBS_lib)
+endef
+$(foreach fuzzer,$(FUZZERS),$(eval $(call FUZZER,$(fuzzer))))
+
+check: all check-docs check-unit check-fuzz check-e2e check-torture
+
+check-unit: all $(UNIT_TESTS)
+	tests/unit $(BUILD) $(UNIT_TESTS)
+
+check-fuzz: $(FUZZERS:%=$(BUILD)/san/fuzz/%)
+	fuzz/replay-all $(BUILD) $(FUZZERS)
+
+check-docs: all
+	tools/check-docs $(BUILD)
+
+fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
+	fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZERS)
+
+# ---- install ----------------------------------------------------------------------------------
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/gatehouse \
+	    $(DESTDIR)$(PREFIX)/etc/gatehouse $(DESTDIR)$(PREFIX)/share/doc/gatehouse \
+	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(SBIN)/gatehouse $(SBIN)/gatehouse-recipients $(DESTDIR)$(PREFIX)/sbin
+	install -m 755 $(filter $(LIBEXEC)/%,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/libexec/gatehouse
+	install -m 644 docs/gatehouse.conf.sample $(DESTDIR)$(PREFIX)/etc/gatehouse
+	install -m 644 docs/gatehouse.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 docs/gatehouse.8 docs/gatehouse-recipients.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/gatehouse
 
 clean:
 	rm -rf $(BUILD)

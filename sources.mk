@@ -1,6 +1,6 @@
-# Sources, one per line, and what each program links.
+# Sources, one per line. A program is its main file and what it needs of its directory and of lib.
 
-LIB_SRC := \
+SRC_lib := \
 	lib/address.c \
 	lib/buf.c \
 	lib/bug.c \
@@ -18,35 +18,26 @@ LIB_SRC := \
 	lib/sandbox.c \
 	lib/span.c
 
-SUPERVISOR_SRC := \
-	supervisor/main.c
+# main: supervisor/main.c
+SRC_supervisor :=
 
-SMTPD_SRC := \
-	smtpd/main.c
+# main: smtpd/main.c
+SRC_smtpd :=
 
-TLSD_SRC := \
-	tlsd/main.c
+# main: tlsd/main.c (tlsd), tlsd/keys_main.c (tls-keys)
+SRC_tlsd :=
 
-TLS_KEYS_SRC := \
-	tlsd/keys_main.c
+# main: lookupd/main.c (lookupd), lookupd/recipients_main.c (gatehouse-recipients)
+SRC_lookupd :=
 
-LOOKUPD_SRC := \
-	lookupd/main.c
+# main: validators/main.c (validators), validators/child_main.c (validator)
+SRC_validators :=
 
-RECIPIENTS_SRC := \
-	lookupd/recipients_main.c
+# main: resolverd/main.c
+SRC_resolverd :=
 
-VALIDATORS_SRC := \
-	validators/main.c
+# main: queue-handoff/main.c
+SRC_queue-handoff :=
 
-VALIDATOR_SRC := \
-	validators/child_main.c
-
-RESOLVERD_SRC := \
-	resolverd/main.c
-
-QUEUE_HANDOFF_SRC := \
-	queue-handoff/main.c
-
-BACKEND_SRC := \
-	backend/main.c
+# main: backend/main.c (gatehouse-maildir)
+SRC_backend :=

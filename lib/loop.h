@@ -28,6 +28,7 @@ struct watch {
 	void (*fn)(void *arg, unsigned events);
 	void *arg;
 	bool active;
+	bool only_closed; /* WATCH_CLOSED and nothing else: told once, as for WATCH_EDGE */
 };
 
 struct timer {
@@ -37,7 +38,19 @@ struct timer {
 	bool active;
 };
 
-/* Called at the end of each turn, in the order of registration. Lives as long as the loop. */
+/*
+ * Something to be done once at the end of this turn: the owner's structure holds it and sets fn
+ * and arg. Deferring it again before it ran has no effect.
+ */
+struct deferred {
+	void (*fn)(void *arg);
+	void *arg;
+	struct deferred *next, *prev;
+	struct loop *loop; /* not NULL while it waits */
+};
+
+/* Called at the end of each turn, after what was deferred, in the order of registration. Lives
+ * as long as the loop. */
 struct turn_hook {
 	void (*fn)(void *arg);
 	void *arg;
@@ -55,13 +68,19 @@ void loop_stop(struct loop *loop);
 /* Runs one turn; for tests. In: wait, whether to block until something happens. */
 void loop_turn(struct loop *loop, bool wait);
 
-/* Milliseconds as clock_ms(), read once per turn. */
-uint64_t loop_now(const struct loop *loop);
+/* Milliseconds as clock_ms(), read at most once per turn, after the wait. */
+uint64_t loop_now(struct loop *loop);
 
 /* For libunbound, which wants to be driven by the same libevent base. */
 struct event_base *loop_event_base(struct loop *loop);
 
 void loop_add_hook(struct loop *loop, struct turn_hook *hook);
+
+/* Runs item->fn(item->arg) at the end of this turn. */
+void loop_defer(struct loop *loop, struct deferred *item);
+
+/* Takes it back; no effect when it does not wait. */
+void loop_undefer(struct deferred *item);
 
 /*
  * Watches a descriptor until watch_stop. The descriptor must stay open until then.

@@ -53,6 +53,12 @@ struct sandbox_identity {
  */
 int sandbox_enter(const struct sandbox_policy *policy, const struct sandbox_identity *id, const char **summary_out);
 
+/*
+ * Narrows the filter further, for a process forked after sandbox_enter with SANDBOX_FORK: what
+ * is not in the base or in `flags` is gone too. Returns: 0 or -1.
+ */
+int sandbox_tighten(unsigned flags);
+
 /* Names of the system calls a policy allows; for docs and tests. Returns: a NULL-terminated list, owned by the library. */
 const char *const *sandbox_calls(unsigned flags);
 

@@ -1,0 +1,372 @@
+#include "lib/sandbox.h"
+#include "lib/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/landlock.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* ---- what is allowed ---------------------------------------------------------------------------- */
+
+enum { CONDITIONS_MAX = 2 };
+
+/* One allowed system call, with what its arguments must be; count 0: any. */
+struct rule {
+	unsigned group; /* 0: the base */
+	const char *call;
+	unsigned count;
+	struct scmp_arg_cmp conditions[CONDITIONS_MAX];
+};
+
+#define NAMESPACES                                                                                 \
+	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
+	    CLONE_NEWPID | CLONE_NEWNET)
+
+#define ANY 0, {{0, 0, 0, 0}}
+#define IS(arg, value) 1, {{arg, SCMP_CMP_EQ, value, 0}}
+#define BITS(arg, mask, value) 1, {{arg, SCMP_CMP_MASKED_EQ, mask, value}}
+
+static const struct rule rules[] = {
+    /* the process's own descriptors */
+    {0, "read", ANY},
+    {0, "write", ANY},
+    {0, "readv", ANY},
+    {0, "writev", ANY},
+    {0, "pread64", ANY},
+    {0, "close", ANY},
+    {0, "lseek", ANY},
+    {0, "fstat", ANY},
+    /* fstat of glibc 2.33 and later: no path, only the descriptor */
+    {0, "newfstatat", IS(3, AT_EMPTY_PATH)},
+    {0, "fcntl", IS(1, F_GETFL)},
+    {0, "fcntl", IS(1, F_SETFL)},
+    {0, "fcntl", IS(1, F_GETFD)},
+    {0, "fcntl", IS(1, F_SETFD)},
+    {0, "fcntl", IS(1, F_GET_SEALS)},
+    {0, "fcntl", IS(1, F_DUPFD_CLOEXEC)},
+    /* sockets that it was given */
+    {0, "recvfrom", ANY},
+    {0, "recvmsg", ANY},
+    {0, "sendto", ANY},
+    {0, "sendmsg", ANY},
+    {0, "shutdown", ANY},
+    {0, "getsockopt", ANY},
+    {0, "setsockopt", ANY},
+    {0, "getsockname", ANY},
+    {0, "getpeername", ANY},
+    /* waiting */
+    {0, "epoll_wait", ANY},
+    {0, "epoll_pwait", ANY},
+    {0, "epoll_pwait2", ANY},
+    {0, "epoll_ctl", ANY},
+    {0, "poll", ANY},
+    {0, "ppoll", ANY},
+    {0, "clock_gettime", ANY},
+    {0, "clock_nanosleep", ANY},
+    {0, "nanosleep", ANY},
+    {0, "gettimeofday", ANY},
+    {0, "time", ANY},
+    {0, "restart_syscall", ANY},
+    {0, "futex", ANY},
+    /* memory, never executable and never a file */
+    {0, "mmap", 2, {{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}, {3, SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS}}},
+    {0, "mprotect", BITS(2, PROT_EXEC, 0)},
+    {0, "munmap", ANY},
+    {0, "mremap", ANY},
+    {0, "madvise", ANY},
+    {0, "brk", ANY},
+    /* the process itself */
+    {0, "getpid", ANY},
+    {0, "gettid", ANY},
+    {0, "getuid", ANY},
+    {0, "geteuid", ANY},
+    {0, "getrandom", ANY},
+    {0, "getrusage", ANY},
+    {0, "sched_yield", ANY},
+    {0, "rt_sigaction", ANY},
+    {0, "rt_sigprocmask", ANY},
+    {0, "rt_sigreturn", ANY},
+    {0, "sigaltstack", ANY},
+    {0, "tgkill", ANY}, /* abort() */
+    {0, "exit", ANY},
+    {0, "exit_group", ANY},
+    {0, "uname", ANY},
+    {0, "rseq", ANY},
+    {0, "set_robust_list", ANY},
+
+    {SANDBOX_ACCEPT, "accept4", ANY},
+
+    {SANDBOX_MEMFD, "memfd_create", ANY},
+    {SANDBOX_MEMFD, "pwrite64", ANY},
+    {SANDBOX_MEMFD, "pwritev", ANY},
+    {SANDBOX_MEMFD, "ftruncate", ANY},
+    {SANDBOX_MEMFD, "fcntl", IS(1, F_ADD_SEALS)},
+
+    {SANDBOX_CONNECT, "socket", IS(0, AF_INET)},
+    {SANDBOX_CONNECT, "socket", IS(0, AF_INET6)},
+    {SANDBOX_CONNECT, "connect", ANY},
+    {SANDBOX_CONNECT, "ioctl", ANY},
+    {SANDBOX_CONNECT, "sendmmsg", ANY},
+    {SANDBOX_CONNECT, "recvmmsg", ANY},
+
+    {SANDBOX_BIND, "bind", ANY},
+
+    {SANDBOX_SENDFILE, "sendfile", ANY},
+
+    {SANDBOX_SOCKETPAIR, "socketpair", IS(0, AF_UNIX)},
+
+    {SANDBOX_MAP_FILE, "mmap", BITS(2, PROT_EXEC | PROT_WRITE, 0)},
+
+    {SANDBOX_LOCK_MEMORY, "mlock", ANY},
+    {SANDBOX_LOCK_MEMORY, "mlock2", ANY},
+    {SANDBOX_LOCK_MEMORY, "munlock", ANY},
+
+    /* no new namespaces; clone3 hides its flags behind a pointer and is answered ENOSYS */
+    {SANDBOX_FORK, "clone", BITS(0, NAMESPACES, 0)},
+    {SANDBOX_FORK, "wait4", ANY},
+    {SANDBOX_FORK, "kill", ANY},
+    {SANDBOX_FORK, "prlimit64", ANY},
+    {SANDBOX_FORK, "setrlimit", ANY},
+    {SANDBOX_FORK, "close_range", ANY},
+    {SANDBOX_FORK, "prctl", ANY},
+    {SANDBOX_FORK, "seccomp", ANY},
+    {SANDBOX_FORK, "epoll_create1", ANY},
+};
+
+enum { RULES = sizeof(rules) / sizeof(rules[0]) };
+
+const char *const *
+sandbox_calls(unsigned flags)
+{
+	static const char *names[RULES + 1];
+	size_t n = 0;
+
+	for (size_t i = 0; i < RULES; i++)
+		if (rules[i].group == 0 || (rules[i].group & flags) != 0)
+			names[n++] = rules[i].call;
+	names[n] = NULL;
+	return names;
+}
+
+/* Loads the filter: what is not listed ends the process. Returns: 0 or -1. */
+static int
+filter_load(unsigned flags)
+{
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int rc = filter == NULL ? -1 : 0;
+
+	for (size_t i = 0; i < RULES && rc == 0; i++) {
+		const struct rule *r = &rules[i];
+		int call = seccomp_syscall_resolve_name(r->call);
+
+		if (r->group != 0 && (r->group & flags) == 0)
+			continue;
+		if (call < 0) /* not on this architecture */
+			continue;
+		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, r->count, r->conditions);
+	}
+	if (rc == 0 && (flags & SANDBOX_FORK) != 0)
+		rc = seccomp_rule_add_array(
+		    filter, SCMP_ACT_ERRNO(ENOSYS), seccomp_syscall_resolve_name("clone3"), 0, NULL);
+	if (rc == 0)
+		rc = seccomp_load(filter);
+	if (filter != NULL)
+		seccomp_release(filter);
+	return rc == 0 ? 0 : -1;
+}
+
+int
+sandbox_tighten(unsigned flags)
+{
+	return filter_load(flags);
+}
+
+/* ---- the second fence ----------------------------------------------------------------------------- */
+
+/* As the kernel has it since 6.7; Debian's header ends at 6.1. */
+struct landlock_ruleset {
+	uint64_t handled_access_fs;
+	uint64_t handled_access_net;
+};
+
+enum {
+	LANDLOCK_NET_BIND = 1,
+	LANDLOCK_NET_CONNECT = 2,
+	LANDLOCK_ABI_REFER = 2,
+	LANDLOCK_ABI_TRUNCATE = 3,
+	LANDLOCK_ABI_NET = 4,
+	LANDLOCK_ABI_IOCTL = 5,
+};
+
+/*
+ * No file, and no TCP for those that have none. Best effort: an old kernel has seccomp only.
+ * Returns: whether it is in force.
+ */
+static bool
+landlock_enter(unsigned flags)
+{
+	struct landlock_ruleset ruleset = {.handled_access_fs = (1ull << 13) - 1};
+	size_t size = sizeof(ruleset);
+	long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+	long fd, rc;
+
+	if (abi < 1)
+		return false;
+	if (abi >= LANDLOCK_ABI_REFER)
+		ruleset.handled_access_fs |= 1ull << 13;
+	if (abi >= LANDLOCK_ABI_TRUNCATE)
+		ruleset.handled_access_fs |= 1ull << 14;
+	if (abi >= LANDLOCK_ABI_IOCTL)
+		ruleset.handled_access_fs |= 1ull << 15;
+	if (abi < LANDLOCK_ABI_NET)
+		size = sizeof(ruleset.handled_access_fs);
+	else
+		ruleset.handled_access_net = ((flags & SANDBOX_BIND) == 0 ? LANDLOCK_NET_BIND : 0u) |
+		                             ((flags & SANDBOX_CONNECT) == 0 ? LANDLOCK_NET_CONNECT : 0u);
+	fd = syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
+	if (fd < 0)
+		return false;
+	rc = syscall(SYS_landlock_restrict_self, (int)fd, 0);
+	close((int)fd);
+	return rc == 0;
+}
+
+/* ---- limits, user, directory ----------------------------------------------------------------------- */
+
+static int
+limit(__rlimit_resource_t resource, rlim_t value)
+{
+	struct rlimit now, want = {value, value};
+
+	if (getrlimit(resource, &now) != 0)
+		return -1;
+	if (now.rlim_max != RLIM_INFINITY && want.rlim_max > now.rlim_max)
+		want.rlim_cur = want.rlim_max = now.rlim_max;
+	return setrlimit(resource, &want);
+}
+
+static int
+limits_enter(const struct sandbox_policy *policy)
+{
+	if (limit(RLIMIT_CORE, 0) != 0 || limit(RLIMIT_NPROC, policy->processes) != 0 ||
+	    limit(RLIMIT_FSIZE, policy->file_size) != 0)
+		return -1;
+	if (policy->address_space != 0 && limit(RLIMIT_AS, policy->address_space) != 0)
+		return -1;
+	if (policy->descriptors != 0 && limit(RLIMIT_NOFILE, policy->descriptors) != 0)
+		return -1;
+	return 0;
+}
+
+static int
+identity_enter(const struct sandbox_identity *id)
+{
+	if (id->uid == 0)
+		return getuid() == 0 ? -1 : 0;
+	if (chroot(id->empty_dir) != 0 || chdir("/") != 0)
+		return -1;
+	if (setgroups(0, NULL) != 0 || setresgid(id->gid, id->gid, id->gid) != 0 ||
+	    setresuid(id->uid, id->uid, id->uid) != 0)
+		return -1;
+	/* It must not come back. */
+	return setresuid(0, 0, 0) != 0 && setgid(0) != 0 ? 0 : -1;
+}
+
+/* ---- the self-test ---------------------------------------------------------------------------------- */
+
+static void
+try_open(void)
+{
+	syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY, 0);
+}
+
+static void
+try_exec(void)
+{
+	char *const none[] = {NULL};
+
+	syscall(SYS_execve, "/", none, none);
+}
+
+static void
+try_unix_socket(void)
+{
+	syscall(SYS_socket, AF_UNIX, SOCK_STREAM, 0);
+}
+
+static void
+try_ptrace(void)
+{
+	syscall(SYS_ptrace, 0, 0, 0, 0);
+}
+
+/* Returns: whether a child under the same filter dies of SIGSYS when it tries. */
+static bool
+is_fatal(unsigned flags, void (*attempt)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	if (pid == 0) {
+		if (filter_load(flags) == 0)
+			attempt();
+		_exit(0);
+	}
+	while (pid > 0 && waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return false;
+	return pid > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+}
+
+static bool
+filter_works(unsigned flags)
+{
+	return is_fatal(flags, try_open) && is_fatal(flags, try_exec) && is_fatal(flags, try_unix_socket) &&
+	       is_fatal(flags, try_ptrace);
+}
+
+static int
+failed(const char *step)
+{
+	log_event_errno(EVENT_confinement_failed, "step", step, errno);
+	return -1;
+}
+
+int
+sandbox_enter(const struct sandbox_policy *policy, const struct sandbox_identity *id, const char **summary_out)
+{
+	bool landlocked;
+
+	tzset(); /* reads /etc/localtime once; later it would be a forbidden open */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return failed("no_new_privs");
+	if (!filter_works(policy->calls))
+		return failed("self-test");
+	if (identity_enter(id) != 0)
+		return failed("user");
+	if (limits_enter(policy) != 0)
+		return failed("limits");
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		return failed("dumpable");
+	landlocked = landlock_enter(policy->calls);
+	if (filter_load(policy->calls) != 0)
+		return failed("seccomp");
+	if (id->uid != 0)
+		*summary_out = landlocked ? "user,chroot,landlock,seccomp" : "user,chroot,seccomp";
+	else
+		*summary_out = landlocked ? "landlock,seccomp" : "seccomp";
+	return 0;
+}

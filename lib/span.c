@@ -1,0 +1,40 @@
+#include "lib/span.h"
+
+size_t
+span_find_last(struct span s, uint8_t c)
+{
+	const uint8_t *at = s.len > 0 ? memrchr(s.p, c, s.len) : NULL;
+
+	return at != NULL ? (size_t)(at - s.p) : s.len;
+}
+
+bool
+span_eq_nocase(struct span a, struct span b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+			return false;
+	return true;
+}
+
+bool
+span_decimal(struct span s, uint64_t max, uint64_t *value_out)
+{
+	uint64_t value = 0;
+
+	if (s.len < 1 || s.len > 20)
+		return false;
+	for (size_t i = 0; i < s.len; i++) {
+		if (!ascii_is_digit(s.p[i]))
+			return false;
+		if (__builtin_mul_overflow(value, 10u, &value) ||
+		    __builtin_add_overflow(value, (uint64_t)(s.p[i] - '0'), &value))
+			return false;
+	}
+	if (value > max)
+		return false;
+	*value_out = value;
+	return true;
+}
