@@ -1,0 +1,96 @@
+"""What /proc says about processes, and how they are ended: by the pid that we know."""
+
+import os
+import signal
+
+from place import wait_until
+
+
+def stat(pid):
+    """Fields of /proc/PID/stat from `state` on, or None when there is no such process."""
+    try:
+        with open("/proc/%d/stat" % pid, "rb") as f:
+            return f.read().rpartition(b") ")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+
+
+def name(pid):
+    try:
+        with open("/proc/%d/comm" % pid) as f:
+            return f.read().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def alive(pid):
+    """Zombies count as ended."""
+    fields = stat(pid)
+    return fields is not None and fields[0] not in (b"Z", b"X")
+
+
+def everybody():
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
+
+
+def children(pid):
+    """Pids of the living children, oldest first."""
+    found = []
+    for other in everybody():
+        fields = stat(other)
+        if fields and int(fields[1]) == pid and fields[0] not in (b"Z", b"X"):
+            found.append((int(fields[19]), other))
+    return [other for _, other in sorted(found)]
+
+
+def tree(pid):
+    """The process and its living descendants."""
+    found = [pid]
+    for child in children(pid):
+        found.extend(tree(child))
+    return found
+
+
+def of_session(session):
+    """Living processes of a session: what a program that led it has left behind."""
+    found = []
+    for pid in everybody():
+        fields = stat(pid)
+        if fields and int(fields[3]) == session and fields[0] not in (b"Z", b"X"):
+            found.append(pid)
+    return found
+
+
+def status(pid):
+    """/proc/PID/status as a dictionary."""
+    with open("/proc/%d/status" % pid) as f:
+        return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
+
+
+def cpu_ticks(pid):
+    """User and system time of a process and of its reaped children, in clock ticks."""
+    fields = stat(pid)
+    return sum(int(fields[i]) for i in (11, 12, 13, 14)) if fields else 0
+
+
+def kill(pid, number=signal.SIGKILL):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def wait_gone(pid, patience=None):
+    wait_until(lambda: not alive(pid), "the end of process %d (%s)" % (pid, name(pid)), patience)
+
+
+def end(process, number=signal.SIGTERM, patience=10):
+    """Ends a subprocess.Popen: asks, then kills. Returns its exit status."""
+    if process.poll() is None:
+        process.send_signal(number)
+        try:
+            process.wait(patience)
+        except Exception:
+            process.kill()
+    return process.wait()
