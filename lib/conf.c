@@ -369,7 +369,10 @@ conf_free(struct conf **conf)
 	*conf = NULL;
 }
 
-/* The parts of "key", "section.key" or "section.title.key"; copies without dots. */
+/*
+ * The parts of "key", "section.key" or "section.title.key". The title is all between the first
+ * and the last dot, so that one with a dot in it is refused for that.
+ */
 struct path {
 	char text[PATH_MAX_LEN + 1];
 	const char *section, *title, *key;
@@ -378,23 +381,22 @@ struct path {
 static bool
 path_split(const char *path, struct path *p_out)
 {
-	char *dot[2] = {NULL, NULL};
 	size_t len = strlen(path);
+	char *first, *last;
 
 	if (len > PATH_MAX_LEN)
 		return false;
 	memcpy(p_out->text, path, len + 1);
-	dot[0] = strchr(p_out->text, '.');
-	if (dot[0] != NULL)
-		dot[1] = strchr(dot[0] + 1, '.');
-	p_out->section = dot[0] != NULL ? p_out->text : "top";
-	p_out->title = dot[1] != NULL ? dot[0] + 1 : NULL;
-	p_out->key = dot[1] != NULL ? dot[1] + 1 : dot[0] != NULL ? dot[0] + 1 : p_out->text;
-	for (size_t i = 0; i < 2; i++) {
-		if (dot[i] != NULL)
-			*dot[i] = '\0';
-	}
-	return dot[0] == NULL || strcmp(p_out->section, "top") != 0;
+	first = strchr(p_out->text, '.');
+	last = strrchr(p_out->text, '.');
+	if (first != NULL)
+		*first = '\0';
+	if (last != NULL)
+		*last = '\0';
+	p_out->section = first != NULL ? p_out->text : "top";
+	p_out->title = first != last ? first + 1 : NULL;
+	p_out->key = last != NULL ? last + 1 : p_out->text;
+	return first == NULL || strcmp(p_out->section, "top") != 0;
 }
 
 static const struct section *
