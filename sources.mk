@@ -7,6 +7,7 @@ SRC_lib := \
 	lib/catalogue.c \
 	lib/clock.c \
 	lib/conf.c \
+	lib/digest.c \
 	lib/grant.c \
 	lib/ip.c \
 	lib/link.c \
