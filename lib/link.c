@@ -40,6 +40,7 @@ struct link {
 	unsigned depth; /* handlers running */
 	bool greeted;   /* the peer's hello has come */
 	bool freed;     /* link_free was called inside a handler */
+	bool violated;  /* it died of what the peer sent */
 };
 
 static uint64_t violation_count;
@@ -82,7 +83,8 @@ link_die(struct link *l)
 	close(l->fd);
 	l->fd = -1;
 	queue_drop(l);
-	loop_defer(l->loop, &l->lost);
+	if (l->loop != NULL)
+		loop_defer(l->loop, &l->lost);
 }
 
 static void
@@ -100,7 +102,8 @@ on_lost(void *arg)
 {
 	struct link *l = arg;
 
-	log_event1(EVENT_link_lost, "peer", program_name(l->role->peer));
+	if (!l->role->brief)
+		log_event1(EVENT_link_lost, "peer", program_name(l->role->peer));
 	l->depth++;
 	if (l->role->on_lost != NULL)
 		l->role->on_lost(l->ctx, l);
@@ -115,6 +118,7 @@ link_violation(struct link *l, const char *reason)
 	struct log_line line;
 
 	violation_count++;
+	l->violated = true;
 	log_begin(&line, EVENT_link_violation);
 	log_str(&line, "peer", program_name(l->role->peer));
 	log_str(&line, "reason", reason);
@@ -126,6 +130,12 @@ uint64_t
 link_violations(void)
 {
 	return violation_count;
+}
+
+bool
+link_violated(const struct link *l)
+{
+	return l->violated;
 }
 
 bool
@@ -223,8 +233,9 @@ link_flush(struct link *l)
 		if (errno == EINTR)
 			continue;
 		if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS) {
-			if (!l->writer.active &&
-			    watch_start(l->loop, &l->writer, l->fd, WATCH_WRITE, on_writable, l) != 0)
+			if (l->loop == NULL ||
+			    (!l->writer.active &&
+			        watch_start(l->loop, &l->writer, l->fd, WATCH_WRITE, on_writable, l) != 0))
 				link_die(l);
 			return;
 		}
@@ -303,7 +314,7 @@ link_send(struct link *l, enum msg_type type, const void *fields, int fd)
 		goto refuse;
 	l->backlog += p->len - before;
 	/* While the kernel takes no more, the watch flushes. */
-	if (!l->writer.active)
+	if (!l->writer.active && l->loop != NULL)
 		loop_defer(l->loop, &l->flush);
 	return true;
 refuse:
@@ -520,7 +531,7 @@ link_new(struct loop *loop, int fd, const struct link_role *role, void *ctx)
 	l->fd = fd;
 	l->flush = (struct deferred){.fn = on_flush, .arg = l};
 	l->lost = (struct deferred){.fn = on_lost, .arg = l};
-	if (watch_start(loop, &l->reader, fd, WATCH_READ, on_readable, l) != 0 ||
+	if ((loop != NULL && watch_start(loop, &l->reader, fd, WATCH_READ, on_readable, l) != 0) ||
 	    !link_send(l, MSG_hello, &hello, -1)) {
 		link_release(l);
 		return NULL;

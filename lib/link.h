@@ -42,10 +42,13 @@ struct link_role {
 	 * link_send. The link is dead; the owner must link_free it now or later.
 	 */
 	void (*on_lost)(void *ctx, struct link *link);
+	bool brief; /* the link lives for one piece of work: its end is no event for the log */
 };
 
 /*
  * Takes ownership of fd (a seqpacket socket), sends hello, watches it.
+ * In: loop, NULL for a process that only ever waits with link_wait; it sends nothing before, and
+ * hears of a lost link only by its -1.
  * Returns: NULL when memory or the kernel refuses; fd is closed then.
  */
 struct link *link_new(struct loop *loop, int fd, const struct link_role *role, void *ctx);
@@ -61,6 +64,9 @@ void link_free(struct link **link);
  * of bounds: nothing will be sent, and the caller answers with a 4xx.
  */
 bool link_send(struct link *link, enum msg_type type, const void *fields, int fd);
+
+/* The link is dead because its peer sent what it may not; for on_lost. */
+bool link_violated(const struct link *link);
 
 /* The link is up, as far as is known. False for NULL. */
 bool link_alive(const struct link *link);
