@@ -7,6 +7,8 @@ SRC_lib := \
 	lib/catalogue.c \
 	lib/clock.c \
 	lib/conf.c \
+	lib/conf_table.c \
+	lib/conf_pairs.c \
 	lib/digest.c \
 	lib/grant.c \
 	lib/ip.c \
@@ -26,13 +28,35 @@ SRC_supervisor :=
 SRC_smtpd :=
 
 # main: tlsd/main.c (tlsd), tlsd/keys_main.c (tls-keys)
-SRC_tlsd :=
+SRC_tlsd := \
+	tlsd/certificate.c \
+	tlsd/counters.c \
+	tlsd/facts.c \
+	tlsd/keyring.c \
+	tlsd/keys_counters.c \
+	tlsd/keys_crypto.c \
+	tlsd/keys_serve.c \
+	tlsd/pipe.c \
+	tlsd/session.c \
+	tlsd/sign_check.c \
+	tlsd/signer.c \
+	tlsd/small_file.c \
+	tlsd/tls_engine.c \
+	tlsd/tlsd.c
 
 # main: lookupd/main.c (lookupd), lookupd/recipients_main.c (gatehouse-recipients)
 SRC_lookupd :=
 
 # main: validators/main.c (validators), validators/child_main.c (validator)
-SRC_validators :=
+SRC_validators := \
+	validators/counters.c \
+	validators/dispatcher.c \
+	validators/jobs.c \
+	validators/judge.c \
+	validators/policy.c \
+	validators/questions.c \
+	validators/sealed.c \
+	validators/transaction.c
 
 # main: resolverd/main.c
 SRC_resolverd :=
