@@ -22,7 +22,10 @@ SRC_lib := \
 	lib/span.c
 
 # main: supervisor/main.c
-SRC_supervisor :=
+SRC_supervisor := \
+	supervisor/conf_errors.c \
+	supervisor/conf_file.c \
+	supervisor/conf_scan.c
 
 # main: smtpd/main.c
 SRC_smtpd :=

@@ -5,107 +5,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/conf_table.h"
+
 enum {
 	STRING_MAX = 4096, /* octets of one value, as conf_pair carries it */
 	LIST_MAX = 64,     /* elements of one list option */
 	TITLE_MAX = 32,
 	BLOCK_SIZE = 4096,
-	PATH_MAX_LEN = 128, /* as conf_pair carries it */
 };
 
-/* ---- the tables, from conf.def ---- */
-
-#define SECTION(name, help) enum { TITLED_##name = 0, MOST_##name = 1 };
-#define TITLED(name, most, help) enum { TITLED_##name = 1, MOST_##name = most };
-#define STRING(section, key, fallback, programs, help)
-#define STRINGS(section, key, fallback, programs, help)
-#define NUMBER(section, key, fallback, least, most, unit, programs, help)
-#define BOOLEAN(section, key, fallback, programs, help)
-#define CHOICE(section, key, fallback, choices, programs, help)
-#define END(name)
-#include "lib/conf.def"
-#undef SECTION
-#undef TITLED
-#undef END
-
-struct section {
-	const char *name;
-	bool titled;
-	size_t most;
-	size_t offset, size; /* of the (first) structure in struct conf */
-	const char *help;
-};
-
-static const struct section sections[] = {
-#define ROW(name, help) \
-	{#name, TITLED_##name, MOST_##name, offsetof(struct conf, name), \
-	    sizeof(struct conf_##name), help},
-#define SECTION(name, help) ROW(name, help)
-#define TITLED(name, most, help) ROW(name, help)
-#define END(name)
-#include "lib/conf.def"
-#undef ROW
-#undef SECTION
-#undef TITLED
-#undef STRING
-#undef STRINGS
-#undef NUMBER
-#undef BOOLEAN
-#undef CHOICE
-};
-
-/* The notation of conf.def is the notation of the file: literals are taken as they stand. */
-#define SECTION(name, help)
-#define TITLED(name, most, help)
-#define ROW(section, key, type, fallback, least, most, unit, choices, programs, help) \
-	{#section, TITLED_##section, #key, type, fallback, least, most, unit, choices, programs, \
-	    help},
-#define STRING(section, key, fallback, programs, help) \
-	ROW(section, key, CONF_STRING, fallback, 0, 0, NULL, NULL, programs, help)
-#define STRINGS(section, key, fallback, programs, help) \
-	ROW(section, key, CONF_STRINGS, fallback, 0, 0, NULL, NULL, programs, help)
-#define NUMBER(section, key, fallback, least, most, unit, programs, help) \
-	ROW(section, key, CONF_NUMBER, #fallback, least, most, unit, NULL, programs, help)
-#define BOOLEAN(section, key, fallback, programs, help) \
-	ROW(section, key, CONF_BOOLEAN, #fallback, 0, 0, NULL, NULL, programs, help)
-#define CHOICE(section, key, fallback, choices, programs, help) \
-	ROW(section, key, CONF_CHOICE, fallback, 0, 0, NULL, choices, programs, help)
-static const struct conf_option options[] = {
-#include "lib/conf.def"
-};
-#undef ROW
-#undef STRING
-#undef STRINGS
-#undef NUMBER
-#undef BOOLEAN
-#undef CHOICE
-
-/* Where the value of each option lies in the structure of its section. */
-#define ROW(section, key) offsetof(struct conf_##section, key),
-#define STRING(section, key, fallback, programs, help) ROW(section, key)
-#define STRINGS(section, key, fallback, programs, help) ROW(section, key)
-#define NUMBER(section, key, fallback, least, most, unit, programs, help) ROW(section, key)
-#define BOOLEAN(section, key, fallback, programs, help) ROW(section, key)
-#define CHOICE(section, key, fallback, choices, programs, help) ROW(section, key)
-static const size_t offsets[] = {
-#include "lib/conf.def"
-};
-#undef ROW
-#undef SECTION
-#undef TITLED
-#undef STRING
-#undef STRINGS
-#undef NUMBER
-#undef BOOLEAN
-#undef CHOICE
-#undef END
-
-enum {
-	SECTION_COUNT = sizeof(sections) / sizeof(sections[0]),
-	OPTION_COUNT = sizeof(options) / sizeof(options[0]),
-};
-
-/* Titled sections are kept in order of appearance: struct conf has an array and a count. */
+/* Titled sections stand in order of appearance: struct conf has an array and a count of them. */
 _Static_assert(offsetof(struct conf_backend, title) == 0, "the title is the first member");
 
 /* ---- memory ---- */
@@ -118,7 +27,7 @@ struct block {
 
 struct conf_memory {
 	struct block *blocks;
-	bool list_set[CONF_MOST_backend][OPTION_COUNT]; /* the default has been replaced */
+	bool list_set[CONF_MOST_backend][CONF_OPTION_COUNT]; /* the default has been replaced */
 };
 
 static void *
@@ -275,18 +184,6 @@ set_boolean(struct setting *s, const char *text)
 	return true;
 }
 
-/* Takes the next of "a|b|c". Returns: false at the end. */
-static bool
-next_choice(struct span *rest, struct span *choice_out)
-{
-	if (rest->p == NULL)
-		return false;
-	*choice_out = span_head(*rest, span_find(*rest, '|'));
-	*rest =
-	    choice_out->len == rest->len ? span_of(NULL, 0) : span_from(*rest, choice_out->len + 1);
-	return true;
-}
-
 static bool
 set_choice(struct setting *s, const char *text)
 {
@@ -294,7 +191,7 @@ set_choice(struct setting *s, const char *text)
 	uint8_t names[160];
 	struct buf b = BUF_OVER(names);
 
-	for (unsigned i = 0; next_choice(&rest, &choice); i++) {
+	for (unsigned i = 0; conf_next_choice(&rest, &choice); i++) {
 		if (span_eq(choice, span_str(text))) {
 			*(unsigned *)s->value = i;
 			return true;
@@ -316,24 +213,24 @@ static bool (*const setters[])(struct setting *, const char *) = {
 
 /* Puts the defaults of one section into instance `index` of it. Returns: false without memory. */
 static bool
-set_defaults(struct conf *conf, const struct section *section, size_t index)
+set_defaults(struct conf *conf, const struct conf_section *section, size_t index)
 {
 	char *base = (char *)conf + section->offset + index * section->size;
 	char error[128];
-	bool untouched;
+	size_t count;
+	const struct conf_option *o = conf_options(&count);
 
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
+	for (size_t i = 0; i < count; i++) {
+		bool list_set = false; /* what is set now is what the first real setting replaces */
 		struct setting s = {.conf = conf,
-		    .option = &options[i],
-		    .value = base + offsets[i],
-		    .list_set = &untouched,
+		    .option = &o[i],
+		    .value = base + conf_option_offset(i),
+		    .list_set = &list_set,
 		    .error = error,
 		    .error_cap = sizeof(error)};
 
-		if (strcmp(options[i].section, section->name) != 0 || options[i].fallback == NULL)
-			continue;
-		untouched = false;
-		if (!setters[options[i].type](&s, options[i].fallback))
+		if (strcmp(o[i].section, section->name) == 0 && o[i].fallback != NULL &&
+		    !setters[o[i].type](&s, o[i].fallback))
 			return false;
 	}
 	return true;
@@ -343,11 +240,13 @@ struct conf *
 conf_new(void)
 {
 	struct conf *conf = calloc(1, sizeof(*conf));
+	size_t count;
+	const struct conf_section *sections = conf_sections(&count);
 
 	if (conf == NULL)
 		return NULL;
 	conf->memory = calloc(1, sizeof(*conf->memory));
-	for (size_t i = 0; conf->memory != NULL && i < SECTION_COUNT; i++) {
+	for (size_t i = 0; conf->memory != NULL && i < count; i++) {
 		if (!sections[i].titled && !set_defaults(conf, &sections[i], 0)) {
 			conf_free(&conf);
 			return NULL;
@@ -374,7 +273,7 @@ conf_free(struct conf **conf)
  * and the last dot, so that one with a dot in it is refused for that.
  */
 struct path {
-	char text[PATH_MAX_LEN + 1];
+	char text[CONF_PATH_MAX + 1];
 	const char *section, *title, *key;
 };
 
@@ -384,7 +283,7 @@ path_split(const char *path, struct path *p_out)
 	size_t len = strlen(path);
 	char *first, *last;
 
-	if (len > PATH_MAX_LEN)
+	if (len > CONF_PATH_MAX)
 		return false;
 	memcpy(p_out->text, path, len + 1);
 	first = strchr(p_out->text, '.');
@@ -399,27 +298,21 @@ path_split(const char *path, struct path *p_out)
 	return first == NULL || strcmp(p_out->section, "top") != 0;
 }
 
-static const struct section *
-section_find(const char *name)
+/* Out: *index_out, into conf_options(). */
+static bool
+option_find(const struct path *p, size_t *index_out)
 {
-	for (size_t i = 0; i < SECTION_COUNT; i++) {
-		if (strcmp(sections[i].name, name) == 0)
-			return &sections[i];
-	}
-	return NULL;
-}
+	size_t count;
+	const struct conf_option *o = conf_options(&count);
 
-static const struct conf_option *
-option_find(const struct path *p)
-{
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		const struct conf_option *o = &options[i];
-
-		if (strcmp(o->section, p->section) == 0 && strcmp(o->key, p->key) == 0 &&
-		    o->titled == (p->title != NULL))
-			return o;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(o[i].section, p->section) == 0 && strcmp(o[i].key, p->key) == 0 &&
+		    o[i].titled == (p->title != NULL)) {
+			*index_out = i;
+			return true;
+		}
 	}
-	return NULL;
+	return false;
 }
 
 static bool
@@ -441,7 +334,8 @@ title_ok(const char *title)
  * Out: *index_out; the count is raised by the caller when the option was good.
  */
 static bool
-titled_find(struct setting *s, const struct section *section, const char *title, size_t *index_out)
+titled_find(
+    struct setting *s, const struct conf_section *section, const char *title, size_t *index_out)
 {
 	struct conf *conf = s->conf;
 	struct conf_backend *b;
@@ -472,155 +366,22 @@ bool
 conf_set(struct conf *conf, const char *path, const char *value, char *error_out, size_t error_cap)
 {
 	struct setting s = {.conf = conf, .error = error_out, .error_cap = error_cap};
-	const struct section *section;
+	const struct conf_section *section;
 	struct path p;
-	size_t index = 0, at;
+	size_t index = 0, at, count;
 
-	if (!path_split(path, &p) || (s.option = option_find(&p)) == NULL)
+	if (!path_split(path, &p) || !option_find(&p, &at))
 		return refuse(&s, "no such option");
-	section = section_find(s.option->section);
+	s.option = &conf_options(&count)[at];
+	section = conf_section_find(s.option->section);
 	BUG_ON(section == NULL);
 	if (section->titled && !titled_find(&s, section, p.title, &index))
 		return false;
-	at = (size_t)(s.option - options);
-	s.value = (char *)conf + section->offset + index * section->size + offsets[at];
+	s.value = (char *)conf + section->offset + index * section->size + conf_option_offset(at);
 	s.list_set = &conf->memory->list_set[index][at];
 	if (!setters[s.option->type](&s, value))
 		return false;
 	if (section->titled && index == conf->backend_count)
 		conf->backend_count++;
 	return true;
-}
-
-/* ---- telling a program ---- */
-
-struct telling {
-	struct buf *b;
-	const struct conf_option *option;
-	const char *title;
-	uint16_t *count;
-};
-
-static void
-tell(struct telling *t, struct span value)
-{
-	uint8_t path[PATH_MAX_LEN];
-	struct buf b = BUF_OVER(path);
-	struct msg_conf_pair pair;
-
-	if (strcmp(t->option->section, "top") != 0) {
-		buf_put_str(&b, t->option->section);
-		buf_put_u8(&b, '.');
-	}
-	if (t->title != NULL) {
-		buf_put_str(&b, t->title);
-		buf_put_u8(&b, '.');
-	}
-	buf_put_str(&b, t->option->key);
-	BUG_ON(b.full);
-	pair = (struct msg_conf_pair){.path = buf_span(&b), .value = value};
-	if (*t->count == UINT16_MAX || !msg_list_put(t->b, RECORD_conf_pair, &pair))
-		t->b->full = true;
-	else
-		++*t->count;
-}
-
-static void
-tell_string(struct telling *t, const void *value)
-{
-	const char *s = *(const char *const *)value;
-
-	if (s != NULL)
-		tell(t, span_str(s));
-}
-
-static void
-tell_strings(struct telling *t, const void *value)
-{
-	const struct conf_strings *list = value;
-
-	for (size_t i = 0; i < list->count; i++)
-		tell(t, span_str(list->items[i]));
-}
-
-static void
-tell_number(struct telling *t, const void *value)
-{
-	uint8_t digits[20];
-	struct buf b = BUF_OVER(digits);
-
-	buf_put_decimal(&b, *(const uint64_t *)value);
-	tell(t, buf_span(&b));
-}
-
-static void
-tell_boolean(struct telling *t, const void *value)
-{
-	tell(t, span_str(*(const bool *)value ? "true" : "false"));
-}
-
-static void
-tell_choice(struct telling *t, const void *value)
-{
-	struct span rest = span_str(t->option->choices), choice = SPAN("");
-
-	for (unsigned i = 0; i <= *(const unsigned *)value; i++)
-		BUG_ON(!next_choice(&rest, &choice));
-	tell(t, choice);
-}
-
-static void (*const tellers[])(struct telling *, const void *) = {
-    [CONF_STRING] = tell_string,
-    [CONF_STRINGS] = tell_strings,
-    [CONF_NUMBER] = tell_number,
-    [CONF_BOOLEAN] = tell_boolean,
-    [CONF_CHOICE] = tell_choice,
-};
-
-/* All options of one instance of a section that the program is told. */
-static void
-tell_section(const struct conf *conf, const struct section *section, size_t index,
-    enum program_id program, struct telling *t)
-{
-	const char *base = (const char *)conf + section->offset + index * section->size;
-
-	t->title = section->titled ? *(const char *const *)base : NULL;
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		t->option = &options[i];
-		if (strcmp(options[i].section, section->name) == 0 &&
-		    (options[i].programs & BY(program)) != 0)
-			tellers[options[i].type](t, base + offsets[i]);
-	}
-}
-
-bool
-conf_put_pairs(const struct conf *conf, enum program_id program, struct buf *b, uint16_t *count_out)
-{
-	struct telling t = {.b = b, .count = count_out};
-
-	*count_out = 0;
-	for (size_t i = 0; i < SECTION_COUNT; i++) {
-		size_t instances = sections[i].titled ? conf->backend_count : 1;
-
-		for (size_t j = 0; j < instances; j++)
-			tell_section(conf, &sections[i], j, program, &t);
-	}
-	return !b->full;
-}
-
-/* ---- for the reader of the file and the generators ---- */
-
-const struct conf_option *
-conf_options(size_t *count_out)
-{
-	*count_out = OPTION_COUNT;
-	return options;
-}
-
-const char *
-conf_section_help(const char *section)
-{
-	const struct section *s = section_find(section);
-
-	return s != NULL ? s->help : NULL;
 }
