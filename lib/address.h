@@ -67,14 +67,15 @@ enum address_status address_parse_forward(struct span text, struct address *a_ou
 
 /*
  * Takes an address that is already in the inside form (from a link, a list file, a
- * configuration) and checks it by the same limits.
+ * configuration) and checks it by the same limits; a bare postmaster is one, the empty
+ * address is not.
  */
 enum address_status address_from_inside(struct span inside, struct address *a_out);
 
 /*
  * A domain name of RFC 5321 4.1.2 with underscore tolerated: labels of letters, digits, "-"
- * and "_", 1 to 63 octets each, not ending in "-" or ".", at most 255 in all. Says nothing
- * about address literals.
+ * and "_", 1 to 63 octets each, neither beginning nor ending in "-", at most 255 octets in all,
+ * no "." at either end. Says nothing about address literals.
  */
 bool address_domain_ok(struct span domain);
 
