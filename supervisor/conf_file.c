@@ -204,12 +204,11 @@ check_titled(cfg_t *cfg, unsigned before)
 
 /* Runs libconfuse over the text. */
 static void
-parse(struct span text, const struct schema *schema)
+parse(uint8_t *text, size_t len, const struct schema *schema)
 {
 	unsigned before = reading.errors->count;
 	cfg_t *cfg = cfg_init(schema->top, CFGF_NONE);
-	/* The end of the text is known by its length; fmemopen only wants a pointer that is not const. */
-	FILE *in = fmemopen((void *)(uintptr_t)text.p, text.len, "r");
+	FILE *in = fmemopen(text, len, "r");
 
 	if (cfg == NULL || in == NULL) {
 		conf_errors_add(reading.errors, reading.lines->file, 0, "no memory");
@@ -235,18 +234,24 @@ conf_text_read(
     struct span text, const char *name, struct conf_errors *errors, struct conf_lines **lines_out)
 {
 	unsigned before = errors->count;
+	uint8_t *copy = malloc(text.len + 1);
 	struct schema schema = {0};
+	struct reading done;
 
 	BUG_ON(reading.conf != NULL);
 	reading = (struct reading){.conf = conf_new(), .lines = lines_new(name), .errors = errors};
-	if (reading.conf == NULL || reading.lines == NULL || !schema_build(&schema))
+	if (reading.conf == NULL || reading.lines == NULL || copy == NULL ||
+	    !schema_build(&schema)) {
 		conf_errors_add(errors, name, 0, "no memory");
-	else if (conf_scan(text, name, errors) && text.len > 0)
-		parse(text, &schema);
+	} else if (text.len > 0) {
+		memcpy(copy, text.p, text.len);
+		if (conf_scan(copy, text.len, name, errors))
+			parse(copy, text.len, &schema);
+	}
 	free(schema.opts);
+	free(copy);
 
-	struct reading done = reading;
-
+	done = reading;
 	reading = (struct reading){0};
 	if (errors->count != before)
 		conf_free(&done.conf);

@@ -1,10 +1,12 @@
 #include "supervisor/conf_scan.h"
 
+#include <string.h>
+
 enum { DEPTH_MAX = 8 };
 
 struct scan {
-	struct span text;
-	size_t at;
+	uint8_t *text;
+	size_t len, at;
 	unsigned line;
 	const char *file;
 	struct conf_errors *errors;
@@ -17,29 +19,34 @@ struct scan {
 static int
 peek(const struct scan *s, size_t ahead)
 {
-	return s->at + ahead < s->text.len ? s->text.p[s->at + ahead] : -1;
+	return s->at + ahead < s->len ? s->text[s->at + ahead] : -1;
 }
 
-/* Goes on to the end of the line, and not over it. */
+/* Blanks up to the end of the line. */
 static void
-skip_line(struct scan *s)
+blank_line(struct scan *s)
 {
-	while (s->at < s->text.len && s->text.p[s->at] != '\n')
-		s->at++;
+	while (s->at < s->len && s->text[s->at] != '\n')
+		s->text[s->at++] = ' ';
 }
 
 static void
-skip_block_comment(struct scan *s)
+blank_block_comment(struct scan *s)
 {
 	unsigned begun = s->line;
 
-	for (s->at += 2; s->at < s->text.len; s->at++) {
+	s->text[s->at++] = ' ';
+	s->text[s->at++] = ' ';
+	for (; s->at < s->len; s->at++) {
 		if (peek(s, 0) == '*' && peek(s, 1) == '/') {
-			s->at += 2;
+			s->text[s->at++] = ' ';
+			s->text[s->at++] = ' ';
 			return;
 		}
 		if (peek(s, 0) == '\n')
 			s->line++;
+		else
+			s->text[s->at] = ' ';
 	}
 	conf_errors_add(s->errors, s->file, begun, "the comment that begins here has no end");
 }
@@ -122,7 +129,7 @@ check_octet(struct scan *s, uint8_t c)
 static void
 step(struct scan *s)
 {
-	uint8_t c = s->text.p[s->at];
+	uint8_t c = s->text[s->at];
 
 	if (c == '\n') {
 		s->line++;
@@ -130,9 +137,9 @@ step(struct scan *s)
 	} else if (c == ' ' || c == '\t' || c == '\r') {
 		s->at++;
 	} else if (c == '#' || (c == '/' && peek(s, 1) == '/')) {
-		skip_line(s);
+		blank_line(s);
 	} else if (c == '/' && peek(s, 1) == '*') {
-		skip_block_comment(s);
+		blank_block_comment(s);
 	} else {
 		if (c == '{')
 			on_open(s);
@@ -150,12 +157,12 @@ step(struct scan *s)
 }
 
 bool
-conf_scan(struct span text, const char *file, struct conf_errors *e)
+conf_scan(uint8_t *text, size_t len, const char *file, struct conf_errors *e)
 {
-	struct scan s = {.text = text, .line = 1, .file = file, .errors = e};
+	struct scan s = {.text = text, .len = len, .line = 1, .file = file, .errors = e};
 	unsigned before = e->count;
 
-	while (s.at < text.len)
+	while (s.at < len)
 		step(&s);
 	if (s.depth > 0)
 		conf_errors_add(e, file,
