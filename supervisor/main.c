@@ -1,0 +1,128 @@
+/*
+ * gatehouse: the supervisor and the operator's commands.
+ *
+ * `run` reads the configuration, binds the sockets, starts the programs and watches them
+ * (run.c, generation.c); the other commands ask it (cli.c) or only read (check.c).
+ */
+#include "supervisor/cli.h"
+#include "supervisor/conf_file.h"
+#include "supervisor/configuration.h"
+#include "supervisor/run.h"
+
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#ifndef SYSCONFDIR
+#define SYSCONFDIR "/etc/gatehouse"
+#endif
+
+static int
+do_run(const char *config)
+{
+	char self[4096], libexec[4096 + 32];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n <= 0) {
+		fprintf(stderr, "gatehouse: /proc is needed\n");
+		return EX_OSERR;
+	}
+	self[n] = '\0';
+	/* Beside the directory that holds this executable, installed or in the build tree. */
+	snprintf(libexec, sizeof(libexec), "%s/../libexec/gatehouse", dirname(self));
+	return gatehouse_run(config, libexec);
+}
+
+static int
+do_check(const char *config)
+{
+	struct conf *conf = configuration_read(config, stdout);
+	int rc = conf != NULL ? EX_OK : 1;
+
+	conf_free(&conf);
+	return rc;
+}
+
+/* The options, without the checks: a running gateway can be asked whatever its file says now. */
+static int
+ask(const char *config, enum command_verb verb)
+{
+	struct conf_errors *errors = calloc(1, sizeof(*errors));
+	struct conf *conf = errors != NULL ? conf_file_read(config, errors, NULL) : NULL;
+	int rc;
+
+	if (conf == NULL) {
+		fprintf(stderr, "%s\n", errors != NULL && errors->count > 0 ? errors->text[0] : "out of memory");
+		free(errors);
+		return EX_CONFIG;
+	}
+	free(errors);
+	rc = cli_command(conf->top.rundir, verb);
+	conf_free(&conf);
+	return rc;
+}
+
+static int
+do_reload(const char *config)
+{
+	return ask(config, COMMAND_RELOAD);
+}
+
+static int
+do_stop(const char *config)
+{
+	return ask(config, COMMAND_STOP);
+}
+
+static int
+do_status(const char *config)
+{
+	return ask(config, COMMAND_STATUS);
+}
+
+static const struct {
+	const char *verb;
+	int (*run)(const char *config);
+	const char *help;
+} verbs[] = {
+    {"run", do_run, "start the gateway in the foreground"},
+    {"check", do_check, "say what is wrong with the configuration"},
+    {"reload", do_reload, "take the configuration anew, without dropping a session"},
+    {"stop", do_stop, "finish the running sessions and end"},
+    {"status", do_status, "print programs and counters"},
+};
+
+enum { VERBS = sizeof(verbs) / sizeof(verbs[0]) };
+
+static int
+usage(FILE *to, int rc)
+{
+	fprintf(to, "usage: gatehouse [-f FILE] COMMAND\n\n");
+	for (size_t i = 0; i < VERBS; i++)
+		fprintf(to, "  %-8s %s\n", verbs[i].verb, verbs[i].help);
+	fprintf(to, "\n  -f FILE  the configuration; default %s/gatehouse.conf\n", SYSCONFDIR);
+	return rc;
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *config = SYSCONFDIR "/gatehouse.conf";
+	int option;
+
+	if (argc > 1 && strcmp(argv[1], "--help") == 0)
+		return usage(stdout, EX_OK);
+	while ((option = getopt(argc, argv, "f:")) != -1) {
+		if (option != 'f')
+			return usage(stderr, EX_USAGE);
+		config = optarg;
+	}
+	if (argc - optind == 1)
+		for (size_t i = 0; i < VERBS; i++)
+			if (strcmp(argv[optind], verbs[i].verb) == 0)
+				return verbs[i].run(config);
+	return usage(stderr, EX_USAGE);
+}

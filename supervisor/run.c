@@ -1,0 +1,415 @@
+#include "supervisor/run.h"
+#include "supervisor/configuration.h"
+#include "supervisor/control.h"
+#include "supervisor/generation.h"
+#include "supervisor/rundir.h"
+#include "supervisor/setup.h"
+#include "supervisor/status.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+enum {
+	STOP_MS = 120 * 1000,         /* sessions at SIGTERM */
+	REPLACE_MS = 15 * 60 * 1000,  /* sessions of the old generation after a reload */
+	READY_MS = 30 * 1000,         /* a new generation that is not ready by then has failed */
+	STATUS_MS = 1000,             /* programs that have not answered by then are left out */
+	WATCH_MS = 500,               /* how often the recipients file is looked at */
+};
+
+struct gatehouse {
+	const char *config_path;
+	struct loop *loop;
+	struct rundir rundir;
+	struct surroundings around;
+	struct control control;
+	struct generation *serving; /* NULL only before the start and at the end */
+	struct generation *coming;  /* starting after a reload */
+	struct generation *going;   /* drained after a reload */
+	unsigned generations;
+	uint64_t started_ms;
+	int signal_fd;
+	struct watch signals;
+	struct timer ready_deadline, status_deadline, file_watch;
+	struct stat recipients; /* as last given to lookupd */
+	bool stopping;
+};
+
+static const struct generation_hooks hooks;
+
+/* ---- generations ----------------------------------------------------------------------------------- */
+
+static struct generation *
+make_generation(struct gatehouse *gh, struct conf *conf, FILE *report)
+{
+	struct listeners listeners;
+	char error[256];
+	struct generation *g;
+
+	if (listeners_open(&listeners, &conf->top.listen, gh->serving != NULL ? &gh->serving->listeners : NULL,
+	        error, sizeof(error)) != 0) {
+		fprintf(report, "%s\n", error);
+		conf_free(&conf);
+		return NULL;
+	}
+	stat(conf->top.recipients, &gh->recipients);
+	g = generation_start(&gh->around, ++gh->generations, conf, &listeners, &hooks, gh);
+	if (g == NULL)
+		fprintf(report, "cannot start the programs: %s\n", strerror(errno));
+	return g;
+}
+
+/* ---- the recipients file ------------------------------------------------------------------------------ */
+
+/* A new file under the name, or new content in it, goes to lookupd, which decides whether to take it. */
+static void
+look_at_recipients(void *arg)
+{
+	struct gatehouse *gh = arg;
+	struct stat now;
+
+	timer_set(gh->loop, &gh->file_watch, WATCH_MS, look_at_recipients, gh);
+	if (gh->serving == NULL || stat(gh->serving->conf->top.recipients, &now) != 0)
+		return; /* in the middle of a rename by hand: what is served stays */
+	if (now.st_ino == gh->recipients.st_ino && now.st_dev == gh->recipients.st_dev &&
+	    now.st_size == gh->recipients.st_size && now.st_mtim.tv_sec == gh->recipients.st_mtim.tv_sec &&
+	    now.st_mtim.tv_nsec == gh->recipients.st_mtim.tv_nsec)
+		return;
+	gh->recipients = now;
+	generation_pass_recipients(gh->serving);
+}
+
+/* ---- stop and reload ---------------------------------------------------------------------------------- */
+
+static void
+end_if_done(struct gatehouse *gh)
+{
+	if (gh->stopping && gh->serving == NULL && gh->coming == NULL && gh->going == NULL)
+		loop_stop(gh->loop);
+}
+
+static void
+stop(struct gatehouse *gh, const char *reason)
+{
+	if (gh->stopping) {
+		/* Asked twice: at once. */
+		generation_free(&gh->serving);
+		generation_free(&gh->going);
+		end_if_done(gh);
+		return;
+	}
+	gh->stopping = true;
+	log_event1(EVENT_stopping, "reason", reason);
+	generation_free(&gh->coming);
+	if (gh->serving != NULL)
+		generation_drain(gh->serving, STOP_MS);
+	if (gh->going != NULL)
+		generation_drain(gh->going, STOP_MS);
+	end_if_done(gh);
+}
+
+static void
+reload_failed(struct gatehouse *gh, const char *reason)
+{
+	log_event1(EVENT_reload_failed, "reason", reason);
+	control_answer(&gh->control, COMMAND_RELOAD, EX_CONFIG, span_str(reason));
+}
+
+static void
+on_ready_deadline(void *arg)
+{
+	struct gatehouse *gh = arg;
+
+	if (gh->coming == NULL)
+		return;
+	generation_free(&gh->coming);
+	reload_failed(gh, "the new programs did not become ready; the log says why\n");
+}
+
+static void
+reload(struct gatehouse *gh)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *report;
+	struct conf *conf;
+
+	if (gh->stopping || gh->coming != NULL || gh->going != NULL) {
+		reload_failed(gh, gh->stopping ? "stopping\n" : "an earlier reload is not finished\n");
+		return;
+	}
+	report = open_memstream(&text, &len);
+	if (report == NULL) {
+		reload_failed(gh, "out of memory\n");
+		return;
+	}
+	conf = configuration_read(gh->config_path, report);
+	if (conf != NULL && strcmp(conf->top.rundir, gh->serving->conf->top.rundir) != 0) {
+		fprintf(report, "rundir cannot change while the gateway runs\n");
+		conf_free(&conf);
+	}
+	if (conf != NULL)
+		gh->coming = make_generation(gh, conf, report);
+	fclose(report);
+	if (gh->coming == NULL)
+		reload_failed(gh, text != NULL ? text : "");
+	else
+		timer_set(gh->loop, &gh->ready_deadline, READY_MS, on_ready_deadline, gh);
+	free(text);
+}
+
+/* ---- what generations say ------------------------------------------------------------------------------ */
+
+static void
+log_ready(const struct generation *g)
+{
+	struct log_line l;
+
+	log_begin(&l, EVENT_ready);
+	log_u64(&l, "generation", g->number);
+	for (size_t i = 0; i < g->listeners.count; i++)
+		log_str(&l, "listen", g->listeners.item[i].name);
+	log_u64(&l, "workers", setup_workers(g->conf));
+	log_end(&l);
+}
+
+static void
+on_generation_ready(void *ctx, struct generation *g)
+{
+	struct gatehouse *gh = ctx;
+
+	log_ready(g);
+	if (g != gh->coming)
+		return;
+	timer_stop(&gh->ready_deadline);
+	gh->going = gh->serving;
+	gh->serving = gh->coming;
+	gh->coming = NULL;
+	log_relay_open(g->conf->top.log == CONF_LOG_SYSLOG);
+	control_answer(&gh->control, COMMAND_RELOAD, EX_OK, SPAN("reloaded\n"));
+	generation_drain(gh->going, REPLACE_MS);
+}
+
+/* Not freed here: the caller is the generation itself. */
+static void
+on_generation_gone(void *ctx, struct generation *g)
+{
+	struct gatehouse *gh = ctx;
+	struct log_line l;
+
+	log_begin(&l, EVENT_generation_gone);
+	log_u64(&l, "generation", g->number);
+	log_end(&l);
+	if (g == gh->going)
+		generation_free(&gh->going);
+	else if (g == gh->serving)
+		generation_free(&gh->serving);
+	end_if_done(gh);
+}
+
+static void
+on_generation_status(void *ctx, struct generation *g)
+{
+	static uint8_t room[STATUS_MAX];
+	struct buf b = BUF_OVER(room);
+	struct gatehouse *gh = ctx;
+
+	timer_stop(&gh->status_deadline);
+	status_put(&b, g, gh->started_ms, loop_now(gh->loop));
+	control_answer(&gh->control, COMMAND_STATUS, g->was_ready ? EX_OK : EX_TEMPFAIL, buf_span(&b));
+}
+
+static const struct generation_hooks hooks = {
+    .on_ready = on_generation_ready,
+    .on_gone = on_generation_gone,
+    .on_status = on_generation_status,
+};
+
+/* ---- commands and signals -------------------------------------------------------------------------------- */
+
+static void
+on_status_deadline(void *arg)
+{
+	struct gatehouse *gh = arg;
+
+	if (gh->serving != NULL)
+		generation_status_now(gh->serving);
+}
+
+static void
+on_command(void *ctx, enum command_verb verb)
+{
+	struct gatehouse *gh = ctx;
+
+	switch (verb) {
+	case COMMAND_STATUS:
+		if (gh->serving == NULL)
+			return;
+		timer_set(gh->loop, &gh->status_deadline, STATUS_MS, on_status_deadline, gh);
+		generation_ask_status(gh->serving);
+		return;
+	case COMMAND_RELOAD:
+		reload(gh);
+		return;
+	case COMMAND_STOP: /* answered by the end of the connection, when everything is down */
+		stop(gh, "command");
+		return;
+	}
+}
+
+static void
+reap(struct gatehouse *gh)
+{
+	struct generation *all[] = {gh->serving, gh->coming, gh->going};
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		all[0] = gh->serving;
+		all[1] = gh->coming;
+		all[2] = gh->going;
+		for (size_t i = 0; i < 3; i++)
+			if (all[i] != NULL && generation_reaped(all[i], pid, status))
+				break;
+	}
+}
+
+static void
+on_signal(void *arg, unsigned events)
+{
+	struct gatehouse *gh = arg;
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(gh->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			reap(gh);
+			break;
+		case SIGHUP:
+			reload(gh);
+			break;
+		default:
+			stop(gh, "signal");
+			break;
+		}
+	}
+}
+
+static int
+watch_signals(struct gatehouse *gh)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	signal(SIGPIPE, SIG_IGN);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+		return -1;
+	gh->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	if (gh->signal_fd < 0)
+		return -1;
+	return watch_start(gh->loop, &gh->signals, gh->signal_fd, WATCH_READ, on_signal, gh);
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------------- */
+
+static void
+flush_own_log(void *arg)
+{
+	(void)arg;
+	log_flush();
+}
+
+/* Every descriptor that the kernel lets us have: children inherit the limit. */
+static void
+raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/* Returns: 0; or an exit status, and standard error says why. */
+static int
+start(struct gatehouse *gh, struct conf *conf)
+{
+	static struct turn_hook hook = {.fn = flush_own_log};
+	char error[512];
+
+	if (rundir_open(&gh->rundir, conf->top.rundir, error, sizeof(error)) != 0) {
+		fprintf(stderr, "gatehouse: %s\n", error);
+		conf_free(&conf);
+		return EX_CONFIG;
+	}
+	log_relay_open(conf->top.log == CONF_LOG_SYSLOG);
+	gh->loop = loop_new();
+	if (gh->loop == NULL || watch_signals(gh) != 0 || log_relay_own(gh->loop) != 0) {
+		fprintf(stderr, "gatehouse: %s\n", strerror(errno));
+		conf_free(&conf);
+		return EX_OSERR;
+	}
+	loop_add_hook(gh->loop, &hook);
+	gh->around.loop = gh->loop;
+	gh->around.empty_dir = gh->rundir.empty;
+	gh->around.privileged = geteuid() == 0;
+	gh->started_ms = loop_now(gh->loop);
+	gh->control = (struct control){
+	    .loop = gh->loop, .fd = gh->rundir.control_fd, .on_command = on_command, .ctx = gh};
+	if (control_start(&gh->control) != 0) {
+		conf_free(&conf);
+		return EX_OSERR;
+	}
+	if (!gh->around.privileged) {
+		struct log_line l;
+
+		log_begin(&l, EVENT_unprivileged);
+		log_end(&l);
+	}
+	gh->serving = make_generation(gh, conf, stderr);
+	return gh->serving != NULL ? 0 : EX_OSERR;
+}
+
+int
+gatehouse_run(const char *config_path, const char *libexec_dir)
+{
+	struct gatehouse gh = {
+	    .config_path = config_path,
+	    .around = {.libexec_dir = libexec_dir},
+	    .rundir = {.pid_fd = -1, .control_fd = -1},
+	};
+	struct conf *conf = configuration_read(config_path, stderr);
+	struct log_line l;
+	int rc;
+
+	if (conf == NULL)
+		return EX_CONFIG;
+	raise_descriptor_limit();
+	rc = start(&gh, conf);
+	if (rc == 0) {
+		look_at_recipients(&gh);
+		loop_run(gh.loop);
+		log_begin(&l, EVENT_stopped);
+		log_end(&l);
+	}
+	generation_free(&gh.serving);
+	control_stop(&gh.control);
+	rundir_close(&gh.rundir);
+	log_relay_own_flush();
+	return rc;
+}

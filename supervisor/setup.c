@@ -1,0 +1,200 @@
+#include "supervisor/setup.h"
+#include "supervisor/wiring.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pwd.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CONF_OCTETS_MAX = 56000 };
+
+bool
+setup_wanted(const struct conf *conf, enum program_id id)
+{
+	switch (id) {
+	case PROGRAM_TLSD:
+	case PROGRAM_TLS_KEYS:
+		return conf->tls.certificate != NULL;
+	case PROGRAM_VALIDATOR:
+	case PROGRAM_RESOLVERD:
+		return conf->spf.check || conf->dkim.check;
+	case PROGRAM_SUPERVISOR:
+	case PROGRAM_CLI:
+		return false;
+	default:
+		return true;
+	}
+}
+
+unsigned
+setup_workers(const struct conf *conf)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	uint64_t workers = conf->top.workers;
+
+	if (workers == 0)
+		workers = cores > 0 ? (uint64_t)cores : 1;
+	return workers > WORKERS_MAX ? WORKERS_MAX : (unsigned)workers;
+}
+
+/* ---- options ------------------------------------------------------------------------------------ */
+
+/* A worker's share of what the options give to all workers together. */
+static struct conf
+share_of_worker(const struct conf *conf)
+{
+	struct conf mine = *conf;
+	unsigned workers = setup_workers(conf);
+
+	mine.limits.message_memory = (conf->limits.message_memory + workers - 1) / workers;
+	mine.limits.sessions = (conf->limits.sessions + workers - 1) / workers;
+	return mine;
+}
+
+static int
+send_conf(struct child *c)
+{
+	static uint8_t room[CONF_OCTETS_MAX];
+	struct buf b = BUF_OVER(room);
+	struct conf mine = share_of_worker(c->generation->conf);
+	struct msg_conf m = {.pairs = {.count = 0}};
+
+	if (!conf_put_pairs(c->id == PROGRAM_SMTPD ? &mine : c->generation->conf, c->id, &b, &m.pairs.count))
+		return -1;
+	m.pairs.encoded = buf_span(&b);
+	return link_send(c->control, MSG_conf, &m, -1) ? 0 : -1;
+}
+
+/* ---- secret, files, listeners --------------------------------------------------------------------- */
+
+static int
+send_secret(struct child *c)
+{
+	struct msg_secret m;
+
+	if (c->id != PROGRAM_LOOKUPD && c->id != PROGRAM_QUEUE_HANDOFF)
+		return 0;
+	memcpy(m.key, c->generation->grant_key, sizeof(m.key));
+	return link_send(c->control, MSG_secret, &m, -1) ? 0 : -1;
+}
+
+/* A file that others may write is not the operator's word. */
+static int
+open_trusted(const char *path)
+{
+	struct stat st;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+	if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IWOTH) == 0)
+		return fd;
+	if (fd >= 0) {
+		close(fd);
+		errno = EPERM;
+	}
+	return -1;
+}
+
+int
+setup_send_file(struct child *c, enum file_kind kind, const char *path)
+{
+	struct msg_file m = {.kind = (uint8_t)kind, .name = span_str(path)};
+	int fd = open_trusted(path);
+
+	if (fd < 0) {
+		log_event_errno(EVENT_file_refused, "path", path, errno);
+		return -1;
+	}
+	return link_send(c->control, MSG_file, &m, fd) ? 0 : -1;
+}
+
+/* A file that cannot be opened now does not stop the start: the program answers 4xx without it. */
+static void
+send_files(struct child *c)
+{
+	const struct conf *conf = c->generation->conf;
+
+	if (c->id == PROGRAM_LOOKUPD)
+		setup_send_file(c, FILE_RECIPIENTS, conf->top.recipients);
+	if (c->id == PROGRAM_TLS_KEYS)
+		setup_send_file(c, FILE_KEY, conf->tls.key);
+	if (c->id == PROGRAM_TLSD)
+		setup_send_file(c, FILE_CERTIFICATE, conf->tls.certificate);
+}
+
+static int
+send_listeners(struct child *c)
+{
+	const struct listeners *all = &c->generation->listeners;
+
+	if (c->id != PROGRAM_SMTPD)
+		return 0;
+	for (size_t i = 0; i < all->count; i++) {
+		struct msg_listener m = {.name = span_str(all->item[i].name)};
+		int fd = fcntl(all->item[i].fd, F_DUPFD_CLOEXEC, 0);
+
+		if (fd < 0 || !link_send(c->control, MSG_listener, &m, fd))
+			return -1;
+	}
+	return 0;
+}
+
+/* ---- start ---------------------------------------------------------------------------------------- */
+
+/* Where section users names a program's account. */
+static const char *
+account_of(const struct conf_users *users, enum program_id id)
+{
+	static const size_t offsets[PROGRAM_COUNT] = {
+	    [PROGRAM_SMTPD] = offsetof(struct conf_users, smtpd),
+	    [PROGRAM_TLSD] = offsetof(struct conf_users, tlsd),
+	    [PROGRAM_TLS_KEYS] = offsetof(struct conf_users, tls_keys),
+	    [PROGRAM_LOOKUPD] = offsetof(struct conf_users, lookupd),
+	    [PROGRAM_VALIDATORS] = offsetof(struct conf_users, validators),
+	    [PROGRAM_VALIDATOR] = offsetof(struct conf_users, validator),
+	    [PROGRAM_RESOLVERD] = offsetof(struct conf_users, resolverd),
+	    [PROGRAM_QUEUE_HANDOFF] = offsetof(struct conf_users, queue_handoff),
+	};
+	const char *name;
+
+	memcpy(&name, (const char *)users + offsets[id], sizeof(name));
+	return name;
+}
+
+static int
+send_start(struct child *c)
+{
+	const struct surroundings *around = c->generation->around;
+	const char *account = account_of(&c->generation->conf->users, c->id);
+	struct msg_start m = {.index = (uint8_t)c->index, .instance = c->instance};
+	struct passwd *pw;
+
+	if (around->privileged) {
+		m.uid = m.gid = (uint32_t)(c->generation->conf->top.uid_base + (uint64_t)c->id);
+		m.empty_dir = span_str(around->empty_dir);
+	}
+	if (around->privileged && account != NULL) {
+		pw = getpwnam(account);
+		if (pw == NULL || pw->pw_uid == 0) {
+			log_event1(EVENT_account_missing, "account", account);
+			return -1;
+		}
+		m.uid = pw->pw_uid;
+		m.gid = pw->pw_gid;
+	}
+	return link_send(c->control, MSG_start, &m, -1) ? 0 : -1;
+}
+
+int
+setup_send(struct child *c)
+{
+	if (send_conf(c) != 0 || send_secret(c) != 0)
+		return -1;
+	send_files(c);
+	if (send_listeners(c) != 0)
+		return -1;
+	wiring_connect(c);
+	return send_start(c);
+}
