@@ -10,12 +10,16 @@
 #   make docs       write the generated documentation anew
 #   make install    DESTDIR and PREFIX are respected; needs no account to exist
 #   make clean
+#
+# V=1 shows the commands.
 
 BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
 KILLS ?= 2000
+
+Q := $(if $(V),,@)
 
 CC ?= cc
 CLANG ?= clang
@@ -71,16 +75,16 @@ $(BUILD)/.deps: tools/deps
 	@touch $@
 
 $(BUILD)/obj/%.o: %.c | $(BUILD)/.deps
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@mkdir -p $(@D); echo "compile $@"
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/san/%.o: %.c | $(BUILD)/.deps
-	@mkdir -p $(@D)
-	$(CC) $(ALL_CPPFLAGS) $(SAN_CFLAGS) -MMD -MP -c -o $@ $<
+	@mkdir -p $(@D); echo "compile $@"
+	$(Q)$(CC) $(ALL_CPPFLAGS) $(SAN_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/fuzz/obj/%.o: %.c | $(BUILD)/.deps
-	@mkdir -p $(@D)
-	$(CLANG) $(ALL_CPPFLAGS) $(SAN_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
+	@mkdir -p $(@D); echo "compile $@"
+	$(Q)$(CLANG) $(ALL_CPPFLAGS) $(SAN_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
 # One archive for each directory and flavour; a program takes from it what it needs.
 define ARCHIVE

@@ -23,9 +23,22 @@ SRC_lib := \
 
 # main: supervisor/main.c
 SRC_supervisor := \
+	supervisor/check.c \
+	supervisor/cli.c \
 	supervisor/conf_errors.c \
 	supervisor/conf_file.c \
-	supervisor/conf_scan.c
+	supervisor/conf_scan.c \
+	supervisor/configuration.c \
+	supervisor/control.c \
+	supervisor/generation.c \
+	supervisor/listeners.c \
+	supervisor/log_relay.c \
+	supervisor/run.c \
+	supervisor/rundir.c \
+	supervisor/setup.c \
+	supervisor/spawn.c \
+	supervisor/status.c \
+	supervisor/wiring.c
 
 # main: smtpd/main.c
 SRC_smtpd :=
@@ -40,6 +53,7 @@ SRC_tlsd := \
 	tlsd/keys_crypto.c \
 	tlsd/keys_serve.c \
 	tlsd/pipe.c \
+	tlsd/public_key.c \
 	tlsd/session.c \
 	tlsd/sign_check.c \
 	tlsd/signer.c \

@@ -412,44 +412,66 @@ message_handle(struct link *l, enum msg_type type, const union msg *m, int *fd)
 	return "not-understood";
 }
 
-/* Takes the next frame of the packet and handles it. Returns: NULL or why the link must close. */
-static const char *
-frame_handle(struct link *l, struct cursor *c, struct packet *p, size_t *fd_at)
-{
-	const struct msg_info *info;
-	struct span fields;
-	union msg m;
+struct frame {
 	uint32_t len;
 	uint16_t type;
-	uint8_t has_fd, zero;
-	int none = -1;
+	uint8_t has_fd;
+	struct span fields;
+};
 
-	if (!cursor_u32(c, &len) || !cursor_u16(c, &type) || !cursor_u8(c, &has_fd) ||
-	    !cursor_u8(c, &zero) || has_fd > 1 || zero != 0 || !cursor_bytes(c, len, &fields))
-		return "frame";
-	info = msg_info(type);
+static bool
+frame_next(struct cursor *c, struct frame *f)
+{
+	uint8_t zero;
+
+	return cursor_u32(c, &f->len) && cursor_u16(c, &f->type) && cursor_u8(c, &f->has_fd) &&
+	       cursor_u8(c, &zero) && f->has_fd <= 1 && zero == 0 && cursor_bytes(c, f->len, &f->fields);
+}
+
+/* Before any of it is handled: frames fill the packet, and each descriptor has its frame. */
+static bool
+packet_sound(const struct packet *p)
+{
+	struct cursor c = cursor_over(span_of(p->octets, p->len));
+	struct frame f;
+	size_t fds = 0;
+
+	while (c.left > 0) {
+		if (!frame_next(&c, &f))
+			return false;
+		fds += f.has_fd;
+	}
+	return fds == p->fd_count;
+}
+
+/* Returns: NULL or why the link must close. In: fd, that of the frame; *fd is -1 for none. */
+static const char *
+frame_handle(struct link *l, const struct frame *f, int *fd)
+{
+	const struct msg_info *info = msg_info(f->type);
+	union msg m;
+
 	if (info == NULL || (info->senders & BY(l->role->peer)) == 0 ||
 	    (info->receivers & BY(l->role->self)) == 0)
 		return "not-allowed";
-	if ((info->fd == NO_FD && has_fd) || (info->fd == FD && !has_fd) ||
-	    (has_fd && *fd_at >= p->fd_count))
+	if ((info->fd == NO_FD && f->has_fd) || (info->fd == FD && !f->has_fd))
 		return "descriptor";
-	if (!msg_decode(info->type, fields, &m))
+	if (!msg_decode(info->type, f->fields, &m))
 		return info->name;
-	return message_handle(l, info->type, &m, has_fd ? &p->fds[(*fd_at)++] : &none);
+	return message_handle(l, info->type, &m, fd);
 }
 
 static void
 packet_handle(struct link *l, struct packet *p)
 {
 	struct cursor c = cursor_over(span_of(p->octets, p->len));
-	const char *wrong = NULL;
+	const char *wrong = packet_sound(p) ? NULL : "frame";
+	struct frame f;
 	size_t fd_at = 0;
+	int none = -1;
 
-	while (wrong == NULL && l->fd >= 0 && c.left > 0)
-		wrong = frame_handle(l, &c, p, &fd_at);
-	if (wrong == NULL && l->fd >= 0 && fd_at < p->fd_count)
-		wrong = "descriptor";
+	while (wrong == NULL && l->fd >= 0 && frame_next(&c, &f))
+		wrong = frame_handle(l, &f, f.has_fd ? &p->fds[fd_at++] : &none);
 	if (wrong != NULL && l->fd >= 0)
 		link_violation(l, wrong);
 }
