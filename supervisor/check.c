@@ -1,0 +1,493 @@
+#include "supervisor/check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "lib/address.h"
+#include "lib/ip.h"
+
+enum {
+	HANDOFF_OVERHEAD = 8192,        /* octets of the fields and the envelope that we add */
+	SESSION_MEMORY = 16384,         /* octets, ours and the kernel's, rounded up */
+	PROGRAMS_MEMORY = 96 << 20,     /* octets of all programs without messages and sessions */
+	DESCRIPTORS_PER_SESSION = 2,    /* the client, and a message in progress */
+	DESCRIPTORS_OF_A_PROGRAM = 128, /* links, listening sockets, log, reserve */
+};
+
+struct check {
+	const struct conf *conf;
+	const struct conf_lines *lines;
+	FILE *out;
+	unsigned errors, warnings;
+};
+
+__attribute__((format(printf, 4, 0))) static void
+say(const struct check *c, const char *option, const char *kind, const char *format, va_list args)
+{
+	unsigned line = conf_lines_find(c->lines, option);
+	char text[1024];
+
+	vsnprintf(text, sizeof(text), format, args);
+	for (char *p = text; *p != '\0'; p++) {
+		if ((unsigned char)*p < ' ' || *p == 127)
+			*p = '?';
+	}
+	fprintf(c->out, "%s", conf_lines_file(c->lines));
+	if (line > 0)
+		fprintf(c->out, ":%u", line);
+	fprintf(c->out, ": %s: %s: %s\n", kind, option, text);
+}
+
+__attribute__((format(printf, 3, 4))) static void
+error(struct check *c, const char *option, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(c, option, "error", format, args);
+	va_end(args);
+	c->errors++;
+}
+
+__attribute__((format(printf, 3, 4))) static void
+warning(struct check *c, const char *option, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	say(c, option, "warning", format, args);
+	va_end(args);
+	c->warnings++;
+}
+
+/* ---- who we are ---- */
+
+static void
+check_hostname(struct check *c)
+{
+	const char *name = c->conf->top.hostname;
+
+	if (name == NULL)
+		error(c, "hostname", "must be set to the name of this host");
+	else if (!address_domain_ok(span_str(name)))
+		error(c, "hostname", "is not a domain name");
+	else if (strchr(name, '.') == NULL)
+		warning(c, "hostname", "is not fully qualified");
+}
+
+static void
+check_postmaster(struct check *c)
+{
+	const char *postmaster = c->conf->top.postmaster;
+	struct address a;
+
+	if (postmaster == NULL)
+		warning(c, "postmaster",
+		    "is not set: what the database says about postmaster counts, and a postmaster "
+		    "that "
+		    "the back end bounces is backscatter too");
+	else if (address_from_inside(span_str(postmaster), &a) != ADDRESS_OK ||
+		 address_domain(&a).len == 0)
+		error(c, "postmaster", "is not an address");
+}
+
+/* ---- files ---- */
+
+const char *
+check_recipients_file(const char *path)
+{
+	char copy[PATH_MAX];
+	struct stat st;
+	size_t len = strlen(path);
+
+	if (len >= sizeof(copy))
+		return strerror(ENAMETOOLONG);
+	memcpy(copy, path, len + 1);
+	if (stat(path, &st) == -1)
+		return strerror(errno);
+	if (!S_ISREG(st.st_mode))
+		return "is not a regular file";
+	if ((st.st_mode & S_IWOTH) != 0)
+		return "can be written by anybody";
+	if (stat(dirname(copy), &st) == -1)
+		return strerror(errno);
+	if ((st.st_mode & S_IWOTH) != 0)
+		return "lies in a directory that anybody can write";
+	return NULL;
+}
+
+static void
+check_recipients(struct check *c)
+{
+	const char *path = c->conf->top.recipients;
+	const char *reason;
+
+	if (path == NULL) {
+		error(c, "recipients", "must be set; gatehouse-recipients(8) makes the file");
+		return;
+	}
+	reason = check_recipients_file(path);
+	if (reason != NULL)
+		error(c, "recipients", "%s: %s", path, reason);
+	else if (access(path, R_OK) == -1)
+		error(c, "recipients", "%s: %s", path, strerror(errno));
+}
+
+/* Opens and looks at one PEM file. Out: *mode_out, 0 when it could not be opened. */
+static void
+check_pem(struct check *c, const char *option, const char *path, mode_t *mode_out)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	struct stat st = {0};
+
+	*mode_out = 0;
+	if (fd == -1 || fstat(fd, &st) == -1)
+		error(c, option, "%s: %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		error(c, option, "%s: is not a regular file", path);
+	else if ((st.st_mode & S_IWOTH) != 0)
+		error(c, option, "%s: can be written by anybody", path);
+	else
+		*mode_out = st.st_mode;
+	if (fd != -1)
+		close(fd);
+}
+
+static void
+check_tls(struct check *c)
+{
+	const struct conf_tls *tls = &c->conf->tls;
+	mode_t mode;
+
+	if ((tls->certificate == NULL) != (tls->key == NULL))
+		error(c, tls->certificate != NULL ? "tls.certificate" : "tls.key",
+		    "certificate and key must be set together");
+	if (tls->certificate != NULL)
+		check_pem(c, "tls.certificate", tls->certificate, &mode);
+	if (tls->key != NULL) {
+		check_pem(c, "tls.key", tls->key, &mode);
+		if ((mode & S_IROTH) != 0)
+			error(c, "tls.key", "%s: can be read by anybody", tls->key);
+	}
+}
+
+static void
+check_rundir(struct check *c)
+{
+	const char *path = c->conf->top.rundir;
+	char copy[PATH_MAX];
+	struct stat st;
+
+	if (strlen(path) >= sizeof(copy) - 32) {
+		error(c, "rundir", "%s", strerror(ENAMETOOLONG));
+		return;
+	}
+	memcpy(copy, path, strlen(path) + 1);
+	if (stat(path, &st) == -1 && errno == ENOENT) {
+		path = dirname(copy); /* the directory itself is made at start */
+		if (stat(path, &st) == -1) {
+			error(c, "rundir", "%s: %s", path, strerror(errno));
+			return;
+		}
+	} else if ((st.st_mode & S_IWOTH) != 0) {
+		error(c, "rundir", "%s: can be written by anybody", path);
+	}
+	if (!S_ISDIR(st.st_mode))
+		error(c, "rundir", "%s: is not a directory", path);
+	else if (access(path, W_OK | X_OK) == -1)
+		error(c, "rundir", "%s: %s", path, strerror(errno));
+}
+
+/* ---- addresses ---- */
+
+static bool
+is_wildcard(const struct ip *ip)
+{
+	static const char *const texts[] = {"0.0.0.0", "::"};
+	struct ip any;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (ip_parse(span_str(texts[i]), &any) && memcmp(&any, ip, sizeof(any)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void
+check_listen(struct check *c)
+{
+	const struct conf_strings *listen = &c->conf->top.listen;
+	struct ip ip;
+
+	for (size_t i = 0; i < listen->count; i++) {
+		uint16_t port = 0;
+
+		if (!ip_parse_port(span_str(listen->items[i]), true, &ip, &port))
+			error(c, "listen", "\"%s\" is not ADDRESS:PORT; IPv6 is written [::1]:25",
+			    listen->items[i]);
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(listen->items[i], listen->items[j]) == 0 && port != 0)
+				error(c, "listen", "\"%s\" stands there twice", listen->items[i]);
+		}
+	}
+}
+
+/* Whether a connection to ip:port would come back to us. */
+static bool
+is_ours(const struct conf *conf, const struct ip *ip, uint16_t port)
+{
+	struct ip own;
+	uint16_t own_port;
+
+	for (size_t i = 0; i < conf->top.listen.count; i++) {
+		if (ip_parse_port(span_str(conf->top.listen.items[i]), true, &own, &own_port) &&
+		    port == own_port && memcmp(&own, ip, sizeof(own)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Servers that we connect to. */
+static void
+check_servers(struct check *c, const char *option, const struct conf_strings *servers)
+{
+	struct ip ip;
+	uint16_t port;
+
+	for (size_t i = 0; i < servers->count; i++) {
+		const char *server = servers->items[i];
+
+		if (!ip_parse_port(span_str(server), false, &ip, &port))
+			error(c, option, "\"%s\" is not ADDRESS:PORT; IPv6 is written [::1]:628",
+			    server);
+		else if (is_wildcard(&ip))
+			error(c, option, "\"%s\" is not the address of one host", server);
+		else if (is_ours(c->conf, &ip, port))
+			error(c, option, "\"%s\" is where this gateway itself listens", server);
+	}
+}
+
+static void
+check_dns(struct check *c)
+{
+	check_servers(c, "dns.servers", &c->conf->dns.servers);
+}
+
+/* ---- back ends ---- */
+
+static void
+check_backend_size(struct check *c, const struct conf_backend *b)
+{
+	uint64_t needed = c->conf->limits.message_size + HANDOFF_OVERHEAD;
+	char option[128];
+
+	snprintf(option, sizeof(option), "backend.%s.message_size", b->title);
+	if (b->message_size == 0)
+		warning(c, option,
+		    "is not said, so that a message which the back end finds too large cannot be "
+		    "refused in time");
+	else if (b->message_size < needed)
+		error(c, option, "must be at least %llu, limits.message_size and our header fields",
+		    (unsigned long long)needed);
+}
+
+static void
+check_backend(struct check *c, const struct conf_backend *b)
+{
+	char option[128];
+
+	snprintf(option, sizeof(option), "backend.%s.servers", b->title);
+	if (b->servers.count == 0)
+		error(c, option, "must be set");
+	check_servers(c, option, &b->servers);
+	check_backend_size(c, b);
+	snprintf(option, sizeof(option), "backend.%s.reply_timeout", b->title);
+	if (b->reply_timeout >= c->conf->limits.reply_budget)
+		error(c, option, "must be below limits.reply_budget, %llu",
+		    (unsigned long long)c->conf->limits.reply_budget);
+}
+
+static void
+check_backends(struct check *c)
+{
+	if (c->conf->backend_count == 0)
+		error(c, "backend",
+		    "there must be a section backend with the servers that take the mail");
+	for (size_t i = 0; i < c->conf->backend_count; i++)
+		check_backend(c, &c->conf->backend[i]);
+}
+
+/* ---- limits ---- */
+
+/* Each time that must be over before another one is. */
+static void
+check_times(struct check *c)
+{
+	const struct conf_limits *l = &c->conf->limits;
+	const struct {
+		const char *inner, *outer;
+		uint64_t inner_s, outer_s;
+	} nested[] = {
+	    {"limits.lookup_timeout", "limits.command_timeout", l->lookup_timeout,
+		l->command_timeout},
+	    {"limits.data_timeout", "limits.data_total", l->data_timeout, l->data_total},
+	    {"limits.data_total", "limits.session_total", l->data_total, l->session_total},
+	    {"limits.reply_budget", "limits.session_total", l->reply_budget, l->session_total},
+	    {"dns.timeout", "limits.reply_budget", c->conf->dns.timeout, l->reply_budget},
+	    {"tls.handshake_timeout", "limits.session_total", c->conf->tls.handshake_timeout,
+		l->session_total},
+	};
+
+	for (size_t i = 0; i < sizeof(nested) / sizeof(nested[0]); i++) {
+		if (nested[i].inner_s > nested[i].outer_s)
+			error(c, nested[i].inner, "must not be above %s, %llu", nested[i].outer,
+			    (unsigned long long)nested[i].outer_s);
+	}
+}
+
+unsigned
+check_workers(const struct conf *conf)
+{
+	int processors = get_nprocs();
+
+	if (conf->top.workers > 0)
+		return (unsigned)conf->top.workers;
+	return processors < 1 ? 1 : processors > 64 ? 64 : (unsigned)processors;
+}
+
+uint64_t
+check_descriptors(const struct conf *conf)
+{
+	uint64_t workers = check_workers(conf);
+	uint64_t sessions = (conf->limits.sessions + workers - 1) / workers;
+
+	return sessions * DESCRIPTORS_PER_SESSION + DESCRIPTORS_OF_A_PROGRAM;
+}
+
+/* Reads one number. Returns: `otherwise` when there is none. */
+static uint64_t
+read_number(const char *path, uint64_t otherwise)
+{
+	FILE *f = fopen(path, "re");
+	unsigned long long v;
+	bool got = f != NULL && fscanf(f, "%llu", &v) == 1;
+
+	if (f != NULL)
+		fclose(f);
+	return got ? v : otherwise;
+}
+
+static void
+check_descriptor_limit(struct check *c)
+{
+	uint64_t needed = check_descriptors(c->conf);
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
+		return;
+	if (geteuid() == 0) /* may go beyond its own hard limit, up to the kernel's */
+		limit.rlim_max = read_number("/proc/sys/fs/nr_open", 1048576);
+	if (limit.rlim_max < needed)
+		error(c, "limits.sessions",
+		    "%llu sessions need %llu descriptors for each worker, and the limit is %llu",
+		    (unsigned long long)c->conf->limits.sessions, (unsigned long long)needed,
+		    (unsigned long long)limit.rlim_max);
+}
+
+static void
+check_memory(struct check *c)
+{
+	const struct conf_limits *l = &c->conf->limits;
+	unsigned workers = check_workers(c->conf);
+	uint64_t needed = l->message_memory + l->sessions * SESSION_MEMORY + PROGRAMS_MEMORY;
+	uint64_t there, group = read_number("/sys/fs/cgroup/memory.max", UINT64_MAX);
+	struct sysinfo info;
+
+	if (l->message_memory / workers < l->message_size)
+		error(c, "limits.message_memory",
+		    "must be at least %llu, one largest message for each of %u workers",
+		    (unsigned long long)(l->message_size * workers), workers);
+	if (sysinfo(&info) == -1)
+		return;
+	there = (uint64_t)info.totalram * info.mem_unit;
+	there = group < there ? group : there;
+	if (needed > there)
+		error(c, "limits.message_memory",
+		    "with %llu sessions %llu octets of memory are needed, and there are %llu",
+		    (unsigned long long)l->sessions, (unsigned long long)needed,
+		    (unsigned long long)there);
+}
+
+/* ---- accounts ---- */
+
+/* Each program has an account of its own: no two may send signals to, or trace, each other. */
+static void
+check_users(struct check *c)
+{
+	const struct conf_users *u = &c->conf->users;
+	const struct {
+		const char *option, *name;
+	} users[] = {
+	    {"users.smtpd", u->smtpd},
+	    {"users.tlsd", u->tlsd},
+	    {"users.tls_keys", u->tls_keys},
+	    {"users.lookupd", u->lookupd},
+	    {"users.validators", u->validators},
+	    {"users.validator", u->validator},
+	    {"users.resolverd", u->resolverd},
+	    {"users.queue_handoff", u->queue_handoff},
+	};
+	uid_t uids[sizeof(users) / sizeof(users[0])];
+
+	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
+		const struct passwd *account =
+		    users[i].name != NULL ? getpwnam(users[i].name) : NULL;
+
+		uids[i] = account != NULL ? account->pw_uid : 0;
+		if (users[i].name != NULL && account == NULL)
+			error(c, users[i].option, "there is no account \"%s\"", users[i].name);
+		else if (account != NULL && account->pw_uid == 0)
+			error(c, users[i].option, "must not be the superuser");
+		for (size_t j = 0; j < i; j++) {
+			if (uids[i] != 0 && uids[i] == uids[j])
+				error(c, users[i].option, "is the account of %s too",
+				    users[j].option);
+		}
+	}
+}
+
+int
+check_configuration(const struct conf *conf, const struct conf_lines *lines, FILE *out,
+    unsigned *errors_out, unsigned *warnings_out)
+{
+	static void (*const checks[])(struct check *) = {
+	    check_hostname,
+	    check_listen,
+	    check_recipients,
+	    check_postmaster,
+	    check_rundir,
+	    check_users,
+	    check_tls,
+	    check_backends,
+	    check_dns,
+	    check_times,
+	    check_descriptor_limit,
+	    check_memory,
+	};
+	struct check c = {.conf = conf, .lines = lines, .out = out};
+
+	for (size_t i = 0; i < sizeof(checks) / sizeof(checks[0]); i++)
+		checks[i](&c);
+	*errors_out = c.errors;
+	*warnings_out = c.warnings;
+	return c.errors == 0 ? 0 : 1;
+}
