@@ -79,7 +79,20 @@ SRC_validators := \
 SRC_resolverd :=
 
 # main: queue-handoff/main.c
-SRC_queue-handoff :=
+SRC_queue-handoff := \
+	queue-handoff/backends.c \
+	queue-handoff/complaints.c \
+	queue-handoff/counters.c \
+	queue-handoff/deliver.c \
+	queue-handoff/grants.c \
+	queue-handoff/handoff.c \
+	queue-handoff/header.c \
+	queue-handoff/job.c \
+	queue-handoff/links.c \
+	queue-handoff/qmqp.c \
+	queue-handoff/report.c \
+	queue-handoff/send.c \
+	queue-handoff/trace.c
 
 # main: backend/main.c (gatehouse-maildir)
 SRC_backend :=

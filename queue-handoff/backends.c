@@ -1,0 +1,130 @@
+#include "queue-handoff/backends.h"
+
+#include "lib/ip.h"
+
+static void
+server_set_address(struct server *s, const struct ip *ip, uint16_t port)
+{
+	if (ip_is_v4(ip)) {
+		s->address.in.sin_family = AF_INET;
+		s->address.in.sin_port = htons(port);
+		memcpy(&s->address.in.sin_addr, ip->octets + 12, 4);
+		s->address_len = sizeof(s->address.in);
+	} else {
+		s->address.in6.sin6_family = AF_INET6;
+		s->address.in6.sin6_port = htons(port);
+		memcpy(&s->address.in6.sin6_addr, ip->octets, IP_LEN);
+		s->address_len = sizeof(s->address.in6);
+	}
+}
+
+static const char *
+group_init(struct group *g, const struct conf_backend *conf)
+{
+	*g = (struct group){
+	    .title = conf->title,
+	    .connect_ms = conf->connect_timeout * 1000,
+	    .write_ms = conf->write_timeout * 1000,
+	    .reply_ms = conf->reply_timeout * 1000,
+	};
+	if (conf->servers.count == 0)
+		return "a backend without servers";
+	if (conf->servers.count > BACKENDS_SERVERS)
+		return "a backend with more than 32 servers";
+	for (size_t i = 0; i < conf->servers.count; i++) {
+		struct server *s = &g->servers[g->count++];
+		struct ip ip;
+		uint16_t port;
+
+		s->name = conf->servers.items[i];
+		if (!ip_parse_port(span_str(s->name), false, &ip, &port))
+			return "a server that is not address:port";
+		server_set_address(s, &ip, port);
+	}
+	return NULL;
+}
+
+const char *
+backends_init(struct backends *b, const struct conf *conf)
+{
+	const char *wrong = NULL;
+
+	b->count = conf->backend_count;
+	for (size_t i = 0; i < b->count && wrong == NULL; i++)
+		wrong = group_init(&b->groups[i], &conf->backend[i]);
+	return wrong;
+}
+
+struct group *
+backends_group(struct backends *b, struct span route)
+{
+	for (size_t i = 0; i < b->count; i++)
+		if (route.len == 0 || span_eq(route, span_str(b->groups[i].title)))
+			return &b->groups[i];
+	return NULL;
+}
+
+static bool
+is_tried(uint32_t tried, unsigned i)
+{
+	return (tried & (UINT32_C(1) << i)) != 0;
+}
+
+static bool
+is_backing_off(const struct server *s, uint64_t now_ms)
+{
+	return s->sick && now_ms < s->sick_until_ms;
+}
+
+struct server *
+group_next(struct group *g, uint32_t *tried, uint64_t now_ms)
+{
+	unsigned last_resort = g->count;
+
+	for (unsigned n = 0; n < g->count; n++) {
+		unsigned i = (g->turn + n) % g->count;
+
+		if (is_tried(*tried, i))
+			continue;
+		if (!is_backing_off(&g->servers[i], now_ms)) {
+			last_resort = i;
+			break;
+		}
+		if (last_resort == g->count)
+			last_resort = i;
+	}
+	if (last_resort == g->count)
+		return NULL;
+	/* A second attempt for one message does not take another message's turn. */
+	if (*tried == 0)
+		g->turn = (last_resort + 1) % g->count;
+	*tried |= UINT32_C(1) << last_resort;
+	return &g->servers[last_resort];
+}
+
+bool
+server_failed(struct server *s, uint64_t now_ms)
+{
+	bool news = !s->sick;
+
+	s->sick = true;
+	s->sick_until_ms = now_ms + BACKENDS_BACK_OFF_MS;
+	return news;
+}
+
+bool
+server_took(struct server *s, uint64_t now_ms)
+{
+	bool news = s->sick;
+
+	s->sick = false;
+	s->has_taken = true;
+	s->taken_ms = now_ms;
+	return news;
+}
+
+bool
+server_is_trusted(const struct server *s, uint64_t now_ms)
+{
+	return s->has_taken && now_ms - s->taken_ms <= BACKENDS_TRUST_MS;
+}

@@ -1,0 +1,73 @@
+/*
+ * Groups of back-end servers, as configured, and which server is tried next.
+ *
+ * Turn by turn; a server that failed is tried last for some seconds. Numeric addresses only:
+ * this program knows no names.
+ */
+#ifndef QUEUE_HANDOFF_BACKENDS_H
+#define QUEUE_HANDOFF_BACKENDS_H
+
+#include "lib/conf.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+enum {
+	BACKENDS_SERVERS = 32,           /* of one group at most; a job's `tried` has a bit for each */
+	BACKENDS_BACK_OFF_MS = 10000,
+	BACKENDS_TRUST_MS = 3600 * 1000, /* how long a server that took mail is believed a refusal */
+};
+
+struct server {
+	union {
+		struct sockaddr any;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} address;
+	socklen_t address_len;
+	const char *name;        /* as configured; lives as long as the configuration */
+	bool sick;               /* the last attempt failed */
+	uint64_t sick_until_ms;
+	bool has_taken;
+	uint64_t taken_ms;       /* when it last took a message */
+};
+
+struct group {
+	const char *title;
+	struct server servers[BACKENDS_SERVERS];
+	unsigned count;
+	unsigned turn;           /* the server whose turn it is */
+	uint64_t connect_ms, write_ms, reply_ms;
+};
+
+struct backends {
+	struct group groups[CONF_MOST_backend];
+	size_t count;
+};
+
+/*
+ * In: conf, whose strings stay borrowed.
+ * Returns: NULL, or a static text that says what is wrong.
+ */
+const char *backends_init(struct backends *b, const struct conf *conf);
+
+/* Returns: the group of a route, the first one for an empty route; NULL when there is none. */
+struct group *backends_group(struct backends *b, struct span route);
+
+/*
+ * The next server to try.
+ * In: *tried, a bit for each server that was tried for this message; the chosen one is added.
+ * Returns: NULL when all were.
+ */
+struct server *group_next(struct group *g, uint32_t *tried, uint64_t now_ms);
+
+/* Returns: whether this is news: the server was well before. */
+bool server_failed(struct server *s, uint64_t now_ms);
+
+/* It took a message. Returns: whether this is news: the server was sick before. */
+bool server_took(struct server *s, uint64_t now_ms);
+
+/* It took other mail within the last hour. */
+bool server_is_trusted(const struct server *s, uint64_t now_ms);
+
+#endif

@@ -1,0 +1,31 @@
+/*
+ * The links: validators bring judged messages, each smtpd worker is asked before the last octet
+ * and told the outcome. Which worker a link belongs to is the supervisor's word.
+ */
+#ifndef QUEUE_HANDOFF_LINKS_H
+#define QUEUE_HANDOFF_LINKS_H
+
+#include "queue-handoff/deliver.h"
+
+struct links;
+
+enum { LINKS_WORKERS = 256 };
+
+/* Returns: NULL when memory is out. */
+struct links *links_new(struct loop *loop);
+void links_free(struct links **l);
+
+/* What links_new could not have yet. In: both borrowed. */
+void links_connect(struct links *l, struct handoff *h, struct deliver *d);
+
+/* The way back to smtpd, for handoff_new. Lives as long as l. */
+const struct handoff_port *links_port(struct links *l);
+
+/* A new link; replaces the old one. Takes the descriptor. Returns: 0 or -1. */
+int links_add_smtpd(struct links *l, unsigned index, uint32_t instance, int fd);
+int links_add_validators(struct links *l, int fd);
+
+/* From now on nothing new is begun. */
+void links_drain(struct links *l);
+
+#endif

@@ -1,0 +1,114 @@
+/* queue-handoff: judged messages to the back end, by QMQP. */
+#include <unistd.h>
+
+#include "lib/program.h"
+
+#include "queue-handoff/counters.h"
+#include "queue-handoff/links.h"
+
+struct state {
+	struct backends backends;
+	struct handoff *handoff;
+	struct deliver *deliver;
+	struct links *links;
+};
+
+static int
+on_conf(struct program *prog)
+{
+	struct state *s = prog->state;
+	const char *wrong = backends_init(&s->backends, prog->conf);
+
+	if (wrong == NULL && prog->conf->top.hostname == NULL)
+		wrong = "no hostname";
+	if (wrong != NULL) {
+		log_event1(EVENT_fatal, "what", wrong);
+		return -1;
+	}
+	s->links = links_new(prog->loop);
+	if (s->links == NULL)
+		return -1;
+	s->handoff = handoff_new(prog->loop, links_port(s->links));
+	return s->handoff != NULL ? 0 : -1;
+}
+
+static int
+on_peer(struct program *prog, enum program_id peer, unsigned index, uint32_t instance, int fd)
+{
+	struct state *s = prog->state;
+
+	if (peer == PROGRAM_SMTPD)
+		return links_add_smtpd(s->links, index, instance, fd);
+	if (peer == PROGRAM_VALIDATORS)
+		return links_add_validators(s->links, fd);
+	close(fd);
+	return -1;
+}
+
+static void
+finish_when_idle(void *arg)
+{
+	struct program *prog = arg;
+	struct state *s = prog->state;
+
+	if (handoff_running(s->handoff) == 0)
+		program_finished(prog);
+}
+
+static void
+on_drain(struct program *prog, uint32_t deadline_ms)
+{
+	struct state *s = prog->state;
+
+	/* Every job has deadlines of its own, and the supervisor has its. */
+	(void)deadline_ms;
+	links_drain(s->links);
+	handoff_on_end(s->handoff, finish_when_idle, prog);
+	finish_when_idle(prog);
+}
+
+static void
+on_status(struct program *prog)
+{
+	struct state *s = prog->state;
+
+	handoff_counters[COUNT_running].value = handoff_running(s->handoff);
+}
+
+static const struct program_spec spec = {
+    .id = PROGRAM_QUEUE_HANDOFF,
+    .sandbox = {
+        .calls = SANDBOX_CONNECT | SANDBOX_SENDFILE,
+        /* what runs, what waits on the links, and room for what comes in one packet */
+        .descriptors = HANDOFF_DESCRIPTORS + 1000,
+    },
+    .counters = {handoff_counters, COUNT_COUNT},
+    .on_conf = on_conf,
+    .on_peer = on_peer,
+    .on_drain = on_drain,
+    .on_status = on_status,
+};
+
+int
+main(void)
+{
+	static struct state state;
+	struct program prog;
+
+	if (program_begin(&prog, &spec, &state) != 0)
+		return prog.exit_status;
+	if (!prog.has_grant_key) {
+		program_fatal(&prog, "no key for the grants", 0);
+		return prog.exit_status;
+	}
+	state.deliver = deliver_new(state.handoff, &state.backends, prog.conf->top.hostname,
+	    prog.conf->limits.message_size, prog.grant_key);
+	links_connect(state.links, state.handoff, state.deliver);
+	if (state.deliver == NULL) {
+		program_fatal(&prog, "memory", 0);
+		return prog.exit_status;
+	}
+	if (program_confine(&prog) != 0)
+		return prog.exit_status;
+	return program_run(&prog);
+}

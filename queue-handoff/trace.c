@@ -1,0 +1,229 @@
+#include "queue-handoff/trace.h"
+
+/* ---- characters ------------------------------------------------------------------------------ */
+
+static bool
+is_name_octet(uint8_t c)
+{
+	return ascii_is_alpha(c) || ascii_is_digit(c) || c == '.' || c == '-' || c == '_';
+}
+
+static bool
+is_literal_octet(uint8_t c)
+{
+	return is_name_octet(c) || c == ':' || c == '[' || c == ']';
+}
+
+/* atext of RFC 5322 3.2.3, and what joins atoms to an address; an address that needs quoting
+ * has others and is not shown. */
+static bool
+is_address_octet(uint8_t c)
+{
+	return ascii_is_alpha(c) || ascii_is_digit(c) ||
+	       (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~.@", c) != NULL);
+}
+
+static bool
+all(struct span s, bool (*is)(uint8_t))
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!is(s.p[i]))
+			return false;
+	return s.len > 0;
+}
+
+static void
+put_safe(struct buf *b, struct span s, bool (*is)(uint8_t))
+{
+	buf_put_span(b, s.len <= 255 && all(s, is) ? s : SPAN("unknown"));
+}
+
+/* ---- date ------------------------------------------------------------------------------------ */
+
+static void
+put_two(struct buf *b, unsigned v)
+{
+	buf_put_u8(b, (uint8_t)('0' + v / 10 % 10));
+	buf_put_u8(b, (uint8_t)('0' + v % 10));
+}
+
+/* Year, month and day of a day number, by counting from March of year 0, in which the leap day is
+ * the last one of its year (Howard Hinnant, chrono-Compatible Low-Level Date Algorithms). */
+static void
+civil_from_days(uint64_t days, uint64_t *year_out, unsigned *month_out, unsigned *day_out)
+{
+	uint64_t z = days + 719468;
+	uint64_t era = z / 146097;
+	unsigned doe = (unsigned)(z % 146097);
+	unsigned yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	unsigned doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	unsigned mp = (5 * doy + 2) / 153;
+
+	*day_out = doy - (153 * mp + 2) / 5 + 1;
+	*month_out = mp < 10 ? mp + 3 : mp - 9;
+	*year_out = yoe + era * 400 + (*month_out <= 2);
+}
+
+void
+trace_put_date(struct buf *b, uint64_t unix_seconds)
+{
+	static const char days[7][4] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
+	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
+	    "Sep", "Oct", "Nov", "Dec"};
+	const uint64_t end_of_9999 = 253402300799;
+	uint64_t t = unix_seconds < end_of_9999 ? unix_seconds : end_of_9999;
+	unsigned second_of_day = (unsigned)(t % 86400);
+	unsigned month, day;
+	uint64_t year;
+
+	civil_from_days(t / 86400, &year, &month, &day);
+	buf_put_str(b, days[t / 86400 % 7]);
+	buf_put_str(b, ", ");
+	buf_put_decimal(b, day);
+	buf_put_u8(b, ' ');
+	buf_put_str(b, months[month - 1]);
+	buf_put_u8(b, ' ');
+	buf_put_decimal(b, year);
+	buf_put_u8(b, ' ');
+	put_two(b, second_of_day / 3600);
+	buf_put_u8(b, ':');
+	put_two(b, second_of_day / 60 % 60);
+	buf_put_u8(b, ':');
+	put_two(b, second_of_day % 60);
+	buf_put_str(b, " +0000");
+}
+
+/* ---- Received: ------------------------------------------------------------------------------- */
+
+/* RFC 5321 4.1.3 */
+static void
+put_literal(struct buf *b, const struct ip *ip)
+{
+	buf_put_str(b, ip_is_v4(ip) ? "[" : "[IPv6:");
+	ip_put(b, ip);
+	buf_put_u8(b, ']');
+}
+
+static void
+put_tls(struct buf *b, const struct trace_facts *f)
+{
+	buf_put_str(b, "\n\t(version=");
+	put_safe(b, f->tls_version, is_name_octet);
+	buf_put_str(b, " cipher=");
+	put_safe(b, f->tls_cipher, is_name_octet);
+	buf_put_u8(b, ')');
+}
+
+/*
+ * RFC 5321 4.4 Time-stamp-line: "from" Extended-Domain "by" Domain "with" Protocol "id" Atom
+ * ["for" Path] ";" date-time. RFC 3848 has the names of the protocols.
+ */
+static void
+put_received(struct buf *b, const struct trace_facts *f)
+{
+	bool tls = f->tls_version.len > 0;
+
+	buf_put_str(b, "Received: from ");
+	put_safe(b, f->helo, is_literal_octet);
+	buf_put_str(b, " (");
+	put_literal(b, &f->client);
+	buf_put_str(b, ")\n\tby ");
+	put_safe(b, f->hostname, is_name_octet);
+	buf_put_str(b, !f->esmtp ? " with SMTP id " : tls ? " with ESMTPS id " : " with ESMTP id ");
+	put_safe(b, f->id, is_name_octet);
+	if (tls)
+		put_tls(b, f);
+	if (f->recipient.len <= 512 && all(f->recipient, is_address_octet)) {
+		buf_put_str(b, "\n\tfor <");
+		buf_put_span(b, f->recipient);
+		buf_put_u8(b, '>');
+	}
+	buf_put_str(b, ";\n\t");
+	trace_put_date(b, f->received);
+	buf_put_u8(b, '\n');
+}
+
+/* ---- Authentication-Results: ----------------------------------------------------------------- */
+
+/* RFC 8601 2.7.1 and 2.7.2; "softfail" is no result of DKIM. */
+static const char *const dkim_words[] = {
+    [AUTH_UNCHECKED] = "none",
+    [AUTH_NONE] = "none",
+    [AUTH_PASS] = "pass",
+    [AUTH_FAIL] = "fail",
+    [AUTH_SOFTFAIL] = "neutral",
+    [AUTH_NEUTRAL] = "neutral",
+    [AUTH_TEMPERROR] = "temperror",
+    [AUTH_PERMERROR] = "permerror",
+};
+
+static const char *const spf_words[] = {
+    [AUTH_UNCHECKED] = "none",
+    [AUTH_NONE] = "none",
+    [AUTH_PASS] = "pass",
+    [AUTH_FAIL] = "fail",
+    [AUTH_SOFTFAIL] = "softfail",
+    [AUTH_NEUTRAL] = "neutral",
+    [AUTH_TEMPERROR] = "temperror",
+    [AUTH_PERMERROR] = "permerror",
+};
+
+/* A property whose value is a name; left out when it is not one. */
+static void
+put_property(struct buf *b, const char *property, struct span name)
+{
+	if (name.len > 255 || !all(name, is_name_octet))
+		return;
+	buf_put_u8(b, ' ');
+	buf_put_str(b, property);
+	buf_put_u8(b, '=');
+	buf_put_span(b, name);
+}
+
+static void
+put_spf(struct buf *b, const struct trace_facts *f)
+{
+	buf_put_str(b, ";\n\tspf=");
+	buf_put_str(b, spf_words[f->spf]);
+	put_property(b, f->null_sender ? "smtp.helo" : "smtp.mailfrom", f->spf_domain);
+}
+
+static void
+put_dkim(struct buf *b, const struct trace_facts *f)
+{
+	struct span rest = f->signatures.encoded;
+	struct msg_dkim_result s;
+	bool some = false;
+
+	while (msg_list_next(&rest, RECORD_dkim_result, &s)) {
+		some = true;
+		buf_put_str(b, ";\n\tdkim=");
+		buf_put_str(b, dkim_words[s.result]);
+		put_property(b, "header.d", s.domain);
+		put_property(b, "header.s", s.selector);
+	}
+	if (!some)
+		buf_put_str(b, ";\n\tdkim=none");
+}
+
+/* RFC 8601 2.2 */
+static void
+put_results(struct buf *b, const struct trace_facts *f)
+{
+	buf_put_str(b, "Authentication-Results: ");
+	put_safe(b, f->hostname, is_name_octet);
+	if (f->spf != AUTH_UNCHECKED)
+		put_spf(b, f);
+	if (f->dkim)
+		put_dkim(b, f);
+	buf_put_u8(b, '\n');
+}
+
+bool
+trace_put(struct buf *b, const struct trace_facts *f)
+{
+	put_received(b, f);
+	if (f->spf != AUTH_UNCHECKED || f->dkim)
+		put_results(b, f);
+	return !b->full;
+}

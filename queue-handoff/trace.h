@@ -1,0 +1,41 @@
+/*
+ * Our header block, composed from typed values; nobody else in the gateway writes header
+ * fields. A value that holds anything but the characters its place allows is left out or named
+ * "unknown", so that no foreign octet becomes syntax. Every line is far below the 998 octets
+ * of RFC 5322 2.1.1.
+ */
+#ifndef QUEUE_HANDOFF_TRACE_H
+#define QUEUE_HANDOFF_TRACE_H
+
+#include "lib/catalogue.h"
+#include "lib/ip.h"
+
+enum { TRACE_MAX = 8192 }; /* octets of the block */
+
+/* Everything is borrowed during the call. */
+struct trace_facts {
+	struct span hostname;     /* ours: by-domain and authserv-id */
+	struct span helo;         /* a domain or an address literal */
+	struct ip client;
+	bool esmtp;               /* EHLO */
+	struct span tls_version;  /* empty: no TLS */
+	struct span tls_cipher;
+	struct span id;
+	uint64_t received;        /* unix seconds */
+	struct span recipient;    /* set only when there is exactly one; RFC 5321 7.2 */
+	bool null_sender;         /* SPF was asked for the HELO name */
+	uint8_t spf;              /* enum auth_result */
+	struct span spf_domain;
+	bool dkim;                /* signatures were looked for */
+	struct msg_list signatures; /* of struct msg_dkim_result */
+};
+
+/* Appends Received: and, when something was checked, Authentication-Results:. Returns: false
+ * when b is too small (never with TRACE_MAX). */
+bool trace_put(struct buf *b, const struct trace_facts *f);
+
+/* Appends a date-time of RFC 5322 3.3 in UTC. Does not ask for a time zone: there is no file of
+ * it in an empty chroot. */
+void trace_put_date(struct buf *b, uint64_t unix_seconds);
+
+#endif
