@@ -16,6 +16,8 @@
 BUILD ?= build
 PREFIX ?= /usr/local
 DESTDIR ?=
+SYSCONFDIR ?= $(PREFIX)/etc/gatehouse
+PEERS ?= $(BUILD)/peers
 FUZZ_SECONDS ?= 60
 KILLS ?= 2000
 
@@ -97,7 +99,7 @@ $(BUILD)/fuzz/obj/$(1).a: $(SRC_$(1):%.c=$(BUILD)/fuzz/obj/%.o)
 endef
 $(foreach dir,lib $(DIRS),$(eval $(call ARCHIVE,$(dir))))
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+-include $(shell find $(BUILD)/obj $(BUILD)/san $(BUILD)/fuzz/obj -type f -name '*.d' 2>/dev/null)
 
 # ---- programs ---------------------------------------------------------------------------------
 
@@ -127,6 +129,13 @@ $(LIBEXEC)/queue-handoff: $(O)/queue-handoff/main.o $(O)/queue-handoff.a $(O)/li
 	$(LINK) $(LIBS_lib)
 $(LIBEXEC)/gatehouse-maildir: $(O)/backend/main.o $(O)/backend.a $(O)/lib.a
 	$(LINK) $(LIBS_lib)
+
+# Where `gatehouse` looks for its configuration is the one thing that PREFIX changes in the code.
+$(O)/supervisor/main.o: ALL_CPPFLAGS += -DSYSCONFDIR='"$(SYSCONFDIR)"'
+$(O)/supervisor/main.o: $(BUILD)/.sysconfdir
+$(BUILD)/.sysconfdir: FORCE
+	@mkdir -p $(BUILD); echo '$(SYSCONFDIR)' | cmp -s - $@ || echo '$(SYSCONFDIR)' >$@
+FORCE:
 
 run: all
 	tools/run $(BUILD)
@@ -169,6 +178,25 @@ check-fuzz: $(FUZZERS:%=$(BUILD)/san/fuzz/%)
 check-docs: all
 	tools/check-docs $(BUILD)
 
+# Peers for tests and benches: unpacked under $(BUILD), never installed.
+peers:
+	tools/peers -d $(PEERS)
+
+check-e2e: all peers
+	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/run
+
+check-torture: all
+	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/torture 200
+
+torture: all
+	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/torture $(KILLS)
+
+bench: all peers
+	BUILD=$(BUILD) PEERS=$(PEERS) bench/run
+
+lint: all
+	tools/lint $(BUILD)
+
 fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 	fuzz/run $(BUILD) $(FUZZ_SECONDS) $(FUZZERS)
 
@@ -176,11 +204,11 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/gatehouse \
-	    $(DESTDIR)$(PREFIX)/etc/gatehouse $(DESTDIR)$(PREFIX)/share/doc/gatehouse \
+	    $(DESTDIR)$(SYSCONFDIR) $(DESTDIR)$(PREFIX)/share/doc/gatehouse \
 	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(SBIN)/gatehouse $(SBIN)/gatehouse-recipients $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 $(filter $(LIBEXEC)/%,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/libexec/gatehouse
-	install -m 644 docs/gatehouse.conf.sample $(DESTDIR)$(PREFIX)/etc/gatehouse
+	install -m 644 docs/gatehouse.conf.sample $(DESTDIR)$(SYSCONFDIR)
 	install -m 644 docs/gatehouse.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 docs/gatehouse.8 docs/gatehouse-recipients.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/gatehouse
