@@ -4,12 +4,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/filter.h>
 #include <linux/landlock.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -118,7 +121,8 @@ static const struct rule rules[] = {
     {SANDBOX_CONNECT, "socket", IS(0, AF_INET)},
     {SANDBOX_CONNECT, "socket", IS(0, AF_INET6)},
     {SANDBOX_CONNECT, "connect", ANY},
-    {SANDBOX_CONNECT, "ioctl", ANY},
+    {SANDBOX_CONNECT, "ioctl", IS(1, FIONBIO)},
+    {SANDBOX_CONNECT, "ioctl", IS(1, FIONREAD)},
     {SANDBOX_CONNECT, "sendmmsg", ANY},
     {SANDBOX_CONNECT, "recvmmsg", ANY},
 
@@ -188,10 +192,75 @@ filter_load(unsigned flags)
 	return rc == 0 ? 0 : -1;
 }
 
-int
-sandbox_tighten(unsigned flags)
+/* ---- narrower filters, made ahead -------------------------------------------------------------- */
+
+struct sandbox_filter {
+	struct sock_fprog program;
+	struct sock_filter code[];
+};
+
+static bool
+is_listed(const char *const *calls, const char *call)
 {
-	return filter_load(flags);
+	while (*calls != NULL && strcmp(*calls, call) != 0)
+		calls++;
+	return *calls != NULL;
+}
+
+/* Reads back what libseccomp wrote. */
+static struct sandbox_filter *
+filter_read(int fd)
+{
+	off_t len = lseek(fd, 0, SEEK_END);
+	size_t octets = len > 0 ? (size_t)len : 0;
+	struct sandbox_filter *f = malloc(sizeof(*f) + octets);
+
+	if (f == NULL)
+		return NULL;
+	f->program.len = (unsigned short)(octets / sizeof(f->code[0]));
+	f->program.filter = f->code;
+	if (octets == 0 || pread(fd, f->code, octets, 0) != (ssize_t)octets) {
+		free(f);
+		return NULL;
+	}
+	return f;
+}
+
+struct sandbox_filter *
+sandbox_filter_new(const char *const *calls)
+{
+	struct sandbox_filter *f = NULL;
+	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
+	int fd = memfd_create("filter", MFD_CLOEXEC);
+	int rc = filter == NULL || fd < 0 ? -1 : 0;
+
+	for (size_t i = 0; i < RULES && rc == 0; i++) {
+		const struct rule *r = &rules[i];
+		int call = seccomp_syscall_resolve_name(r->call);
+
+		if (r->group == 0 && call >= 0 && is_listed(calls, r->call))
+			rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, r->count, r->conditions);
+	}
+	if (rc == 0 && seccomp_export_bpf(filter, fd) == 0)
+		f = filter_read(fd);
+	if (fd >= 0)
+		close(fd);
+	if (filter != NULL)
+		seccomp_release(filter);
+	return f;
+}
+
+void
+sandbox_filter_free(struct sandbox_filter **filter)
+{
+	free(*filter);
+	*filter = NULL;
+}
+
+int
+sandbox_filter_enter(const struct sandbox_filter *filter)
+{
+	return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter->program);
 }
 
 /* ---- the second fence ----------------------------------------------------------------------------- */
