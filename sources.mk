@@ -62,7 +62,24 @@ SRC_tlsd := \
 	tlsd/tlsd.c
 
 # main: lookupd/main.c (lookupd), lookupd/recipients_main.c (gatehouse-recipients)
-SRC_lookupd :=
+SRC_lookupd := \
+	lookupd/bucket.c \
+	lookupd/build.c \
+	lookupd/cdbfile.c \
+	lookupd/collection.c \
+	lookupd/compile.c \
+	lookupd/counters.c \
+	lookupd/database.c \
+	lookupd/inspect.c \
+	lookupd/keymap.c \
+	lookupd/list.c \
+	lookupd/loader.c \
+	lookupd/lookup.c \
+	lookupd/publish.c \
+	lookupd/record.c \
+	lookupd/report.c \
+	lookupd/serve.c \
+	lookupd/source.c
 
 # main: validators/main.c (validators), validators/child_main.c (validator)
 SRC_validators := \
@@ -76,7 +93,11 @@ SRC_validators := \
 	validators/transaction.c
 
 # main: resolverd/main.c
-SRC_resolverd :=
+SRC_resolverd := \
+	resolverd/counters.c \
+	resolverd/packet.c \
+	resolverd/recursor.c \
+	resolverd/service.c
 
 # main: queue-handoff/main.c
 SRC_queue-handoff := \

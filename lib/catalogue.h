@@ -135,7 +135,13 @@ enum handoff_outcome {
 	HANDOFF_GIVEN_UP,      /* smtpd said no at the commit question */
 };
 
-enum dns_status { DNS_OK, DNS_NO_DATA, DNS_NO_NAME, DNS_TROUBLE };
+enum dns_status {
+	DNS_OK,
+	DNS_NO_DATA,
+	DNS_NO_NAME,
+	DNS_TROUBLE,  /* may be different later */
+	DNS_UNUSABLE, /* an answer past our bounds: asking again will not help */
+};
 
 enum tls_failure { TLS_FAILED_HANDSHAKE, TLS_FAILED_TIMEOUT, TLS_FAILED_INTERNAL };
 

@@ -1,0 +1,45 @@
+/*
+ * The resolving library (libunbound, driven by our event loop): asks, caches, validates.
+ *
+ * It has no deadline that suits us (a dead server takes it 19 seconds) and gives a forged answer
+ * with its data: both are the caller's to handle, by recursor_cancel and by `bogus`.
+ */
+#ifndef RESOLVERD_RECURSOR_H
+#define RESOLVERD_RECURSOR_H
+
+#include "lib/conf.h"
+#include "lib/loop.h"
+
+struct recursor;
+
+/* One question; memory of the caller until it is answered or cancelled. */
+struct recursor_question {
+	/* In: packet, borrowed, empty when there is none; bogus: DNSSEC shows it to be forged. */
+	void (*done)(void *arg, struct span packet, bool bogus, bool secure);
+	void *arg;
+	int id;
+	bool answered;
+};
+
+/*
+ * In: servers, "address:port" of recursive servers; none: resolve from the root, with DNSSEC when
+ * the system's root key can be read now.
+ * Out: *validating_out, whether DNSSEC is on.
+ * Returns: NULL, after a log line, when the library refuses. Reads files: before confinement.
+ */
+struct recursor *recursor_new(
+    struct loop *loop, const struct conf_strings *servers, bool *validating_out);
+void recursor_free(struct recursor **r);
+
+/*
+ * Asks. q->done is called once unless the question is cancelled; for what the library knows, before
+ * this returns.
+ * In: name, in presentation form (RFC 1035 5.1).
+ * Returns: false when it cannot be asked; q->done is not called then.
+ */
+bool recursor_ask(struct recursor *r, const char *name, uint16_t type, struct recursor_question *q);
+
+/* q->done will not be called. */
+void recursor_cancel(struct recursor *r, struct recursor_question *q);
+
+#endif

@@ -1,0 +1,298 @@
+#include "validators/child.h"
+#include "validators/spf.h"
+
+#include "lib/bug.h"
+#include "lib/clock.h"
+#include "lib/link.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* Everything that the libraries and the link need once they are warm. */
+static const char *const calls[] = {
+    /* the link, and the sealed content by offset */
+    "recvmsg",
+    "sendmsg",
+    "sendto",
+    "poll",
+    "ppoll",
+    "close",
+    "pread64",
+    "fstat",
+    "newfstatat",
+    "fcntl",
+    /* memory */
+    "mmap",
+    "munmap",
+    "mremap",
+    "brk",
+    "madvise",
+    "futex",
+    /* time, chance, names */
+    "clock_gettime",
+    "gettimeofday",
+    "time",
+    "getrandom",
+    "uname",
+    /* the end, abort() included */
+    "rt_sigprocmask",
+    "rt_sigreturn",
+    "getpid",
+    "gettid",
+    "tgkill",
+    "exit_group",
+    NULL,
+};
+
+enum job_type { JOB_NONE, JOB_IS_ENVELOPE, JOB_IS_MESSAGE };
+
+/* The job is copied out of the link's packet: while it is served, answers come on the same link. */
+struct child {
+	const struct child_setup *setup;
+	struct link *link;
+	enum job_type job;
+	struct ip client;
+	struct span helo, reverse_path, content; /* in room */
+	uint64_t received, size;
+	int fd; /* of the content, -1: inline */
+	uint64_t dns_until_ms;
+	uint32_t query; /* number of the last question */
+	bool answered;  /* it */
+	struct dns_reply *reply;
+	size_t room_used;
+	uint8_t room[20000];
+};
+
+/* ---- taking the job -------------------------------------------------------------------------- */
+
+static struct span
+keep(struct child *c, struct span s)
+{
+	uint8_t *at = c->room + c->room_used;
+
+	BUG_ON(s.len > sizeof(c->room) - c->room_used);
+	if (s.len > 0)
+		memcpy(at, s.p, s.len);
+	c->room_used += s.len;
+	return span_of(at, s.len);
+}
+
+/* Only the first job counts; a dispatcher that sends two is not the dispatcher. */
+static void
+begin_job(struct child *c, enum job_type job)
+{
+	BUG_ON(c->job != JOB_NONE);
+	c->job = job;
+}
+
+static void
+on_envelope(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct child *c = ctx;
+
+	(void)link;
+	(void)fd;
+	begin_job(c, JOB_IS_ENVELOPE);
+	memcpy(c->client.octets, m->job_envelope.client, sizeof(c->client.octets));
+	c->helo = keep(c, m->job_envelope.helo);
+	c->reverse_path = keep(c, m->job_envelope.reverse_path);
+}
+
+static void
+on_message(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct child *c = ctx;
+
+	(void)link;
+	begin_job(c, JOB_IS_MESSAGE);
+	c->received = m->job_message.received;
+	c->size = m->job_message.size;
+	c->content = keep(c, m->job_message.content);
+	c->fd = *fd;
+	*fd = -1;
+}
+
+/* ---- questions ------------------------------------------------------------------------------- */
+
+static void
+on_dns_answer(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct child *c = ctx;
+	const struct msg_dns_answer *a = &m->dns_answer;
+
+	(void)link;
+	(void)fd;
+	if (a->query != c->query || c->reply == NULL || a->records.encoded.len > sizeof(c->reply->encoded))
+		return; /* one that we stopped waiting for */
+	c->reply->status = (enum dns_status)a->status;
+	c->reply->count = a->records.count;
+	c->reply->len = a->records.encoded.len;
+	if (a->records.encoded.len > 0)
+		memcpy(c->reply->encoded, a->records.encoded.p, a->records.encoded.len);
+	c->answered = true;
+}
+
+static const struct link_handler handlers[] = {
+    {MSG_job_envelope, on_envelope},
+    {MSG_job_message, on_message},
+    {MSG_dns_answer, on_dns_answer},
+};
+
+static const struct link_role role = {
+    .self = PROGRAM_VALIDATOR,
+    .peer = PROGRAM_VALIDATORS,
+    .handlers = handlers,
+    .handler_count = sizeof(handlers) / sizeof(handlers[0]),
+    .brief = true,
+};
+
+/* Until the answer, or the time is over, or nobody is left to answer. */
+static void
+await_answer(struct child *c, uint64_t until_ms)
+{
+	while (!c->answered) {
+		uint64_t now = clock_ms();
+
+		if (now >= until_ms)
+			return;
+		if (link_wait(c->link, (int)(until_ms - now)) < 0)
+			_exit(EXIT_FAILURE);
+	}
+}
+
+static void
+ask(void *arg, struct span name, enum dns_type type, struct dns_reply *reply_out)
+{
+	enum { LATER_MS = 500 }; /* than resolverd gives up */
+	struct child *c = arg;
+	uint64_t now = clock_ms();
+	uint64_t until = now + c->setup->dns_timeout_ms + LATER_MS;
+	struct msg_dns_ask out = {++c->query, (uint16_t)type, name, c->setup->dns_timeout_ms};
+
+	reply_out->status = DNS_TROUBLE;
+	reply_out->count = 0;
+	reply_out->len = 0;
+	if (now >= c->dns_until_ms || !link_send(c->link, MSG_dns_ask, &out, -1))
+		return;
+	c->reply = reply_out;
+	c->answered = false;
+	await_answer(c, until < c->dns_until_ms ? until : c->dns_until_ms);
+	c->reply = NULL;
+}
+
+/* ---- serving it ------------------------------------------------------------------------------ */
+
+static bool
+serve_envelope(struct child *c, const struct resolver *resolver)
+{
+	struct spf_question q = {.client = c->client, .helo = c->helo, .sender = c->reverse_path};
+	struct msg_job_envelope_answer out;
+	struct spf_answer answer;
+
+	spf_check(&q, resolver, &answer);
+	out.spf = (uint8_t)answer.result;
+	out.spf_domain = span_of(answer.domain, answer.domain_len);
+	out.reason = span_of(answer.reason, answer.reason_len);
+	return link_send(c->link, MSG_job_envelope_answer, &out, -1);
+}
+
+static long
+read_content(void *arg, uint64_t offset, void *p, size_t len)
+{
+	const struct child *c = arg;
+	struct span rest;
+
+	if (c->fd >= 0)
+		return pread(c->fd, p, len, (off_t)offset);
+	rest = span_head(span_from(c->content, offset < c->size ? (size_t)offset : (size_t)c->size), len);
+	if (rest.len > 0)
+		memcpy(p, rest.p, rest.len);
+	return (long)rest.len;
+}
+
+static bool
+put_signatures(const struct dkim_answer *answer, struct buf *b)
+{
+	for (size_t i = 0; i < answer->count; i++) {
+		const struct dkim_signature *s = &answer->signatures[i];
+		struct msg_dkim_verdict v = {span_of(s->domain, s->domain_len),
+		    span_of(s->selector, s->selector_len), (uint8_t)s->result, span_str(s->reason)};
+
+		if (!msg_list_put(b, RECORD_dkim_verdict, &v))
+			return false;
+	}
+	return true;
+}
+
+static bool
+serve_message(struct child *c, const struct resolver *resolver)
+{
+	struct dkim_content content = {read_content, c};
+	struct msg_job_message_answer out;
+	struct dkim_answer answer;
+	uint8_t room[8000];
+	struct buf b = BUF_OVER(room);
+
+	if (!dkim_check(c->setup->dkim, &content, resolver, c->received, &answer) ||
+	    !put_signatures(&answer, &b))
+		return false;
+	out.signatures.count = (uint16_t)answer.count;
+	out.signatures.encoded = buf_span(&b);
+	return link_send(c->link, MSG_job_message_answer, &out, -1);
+}
+
+static int
+confine(const struct child_setup *setup)
+{
+	struct rlimit cpu = {CHILD_CPU_SECONDS, CHILD_CPU_SECONDS};
+	struct rlimit memory = {CHILD_ADDRESS_SPACE, CHILD_ADDRESS_SPACE};
+
+	if (setrlimit(RLIMIT_CPU, &cpu) != 0 || setrlimit(RLIMIT_AS, &memory) != 0)
+		return -1;
+	return sandbox_filter_enter(setup->filter);
+}
+
+static bool
+serve(struct child *c)
+{
+	struct resolver resolver = {ask, c};
+	uint64_t until = clock_ms() + CHILD_WAIT_MS;
+
+	while (c->job == JOB_NONE && clock_ms() < until)
+		if (link_wait(c->link, CHILD_WAIT_MS) < 0)
+			return false;
+	c->dns_until_ms = clock_ms() + CHILD_DNS_MS;
+	if (c->job == JOB_IS_ENVELOPE)
+		return serve_envelope(c, &resolver);
+	return c->job == JOB_IS_MESSAGE && serve_message(c, &resolver);
+}
+
+void
+child_serve(const void *arg, int fd)
+{
+	static struct child child;
+	struct child *c = &child;
+
+	c->setup = arg;
+	c->fd = -1;
+	if (confine(c->setup) != 0)
+		_exit(EXIT_FAILURE);
+	c->link = link_new(NULL, fd, &role, c);
+	if (c->link == NULL || !serve(c))
+		_exit(EXIT_FAILURE);
+	link_flush(c->link);
+	_exit(EXIT_SUCCESS);
+}
+
+int
+child_prepare(struct child_setup *setup_out, uint32_t dns_timeout_ms)
+{
+	setup_out->dns_timeout_ms = dns_timeout_ms;
+	setup_out->filter = sandbox_filter_new(calls);
+	setup_out->dkim = dkim_new();
+	spf_warm_up();
+	return setup_out->filter != NULL && setup_out->dkim != NULL ? 0 : -1;
+}

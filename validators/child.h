@@ -1,0 +1,35 @@
+/*
+ * A child: serves exactly one check on its link, answers once, and exits.
+ *
+ * It has no network, no file, no other descriptor than its link and, for a message, the sealed
+ * content that came on it. Whatever a message does to the libraries in here, it can do no more
+ * than give a wrong answer about itself.
+ */
+#ifndef VALIDATORS_CHILD_H
+#define VALIDATORS_CHILD_H
+
+#include "validators/dkim.h"
+
+#include "lib/sandbox.h"
+
+enum {
+	CHILD_CPU_SECONDS = 10,
+	CHILD_ADDRESS_SPACE = 192 * 1024 * 1024,
+	CHILD_WAIT_MS = 20 * 1000, /* for the job */
+	CHILD_DNS_MS = 14 * 1000,  /* all questions of a job together */
+};
+
+/* What is prepared in the zygote. */
+struct child_setup {
+	struct sandbox_filter *filter;
+	struct dkim *dkim;
+	uint32_t dns_timeout_ms; /* for one question */
+};
+
+/* Returns: -1 when something cannot be prepared. Before the zygote confines itself. */
+int child_prepare(struct child_setup *setup_out, uint32_t dns_timeout_ms);
+
+/* In: arg, a struct child_setup; fd, the link, the only open descriptor. */
+void child_serve(const void *arg, int fd) __attribute__((noreturn));
+
+#endif
