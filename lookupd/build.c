@@ -1,0 +1,191 @@
+#include "lookupd/build.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/bug.h"
+#include "lookupd/cdbfile.h"
+
+enum {
+	HEADER_FIXED_MAX = 256,
+	SOURCE_NAME_MAX = 4096,
+	SOURCE_MAX = 3 + DIGEST_LEN + SOURCE_NAME_MAX,
+	READ_LEN = 256 * 1024,
+};
+
+/* ---- records ---------------------------------------------------------------------------------- */
+
+static int
+write_header(struct cdbfile_maker *m, const struct collection *c, const struct build_facts *facts)
+{
+	size_t cap = HEADER_FIXED_MAX + facts->source_count * SOURCE_MAX;
+	uint8_t *octets = malloc(cap);
+	struct buf b = buf_over(octets, cap);
+	struct header h = {
+	    .version = LAYOUT_VERSION,
+	    .generation = facts->generation,
+	    .built = facts->built,
+	    .recipients = c->recipients.used,
+	    .domains = c->domains.used,
+	};
+	int status;
+
+	if (octets == NULL)
+		return -1;
+	header_put(&b, &h);
+	for (size_t i = 0; i < facts->source_count; i++) {
+		struct span name = span_head(span_str(facts->sources[i].name), SOURCE_NAME_MAX);
+
+		buf_put_u8(&b, HEADER_SOURCE);
+		buf_put_u16(&b, (uint16_t)(DIGEST_LEN + name.len));
+		buf_put(&b, facts->sources[i].digest, DIGEST_LEN);
+		buf_put_span(&b, name);
+	}
+	BUG_ON(b.full);
+	status = cdbfile_maker_add(m, span_of("", 0), buf_span(&b));
+	free(octets);
+	return status;
+}
+
+static int
+write_domain(struct cdbfile_maker *m, struct span name, const struct domain *d)
+{
+	uint8_t key_octets[1 + ADDRESS_DOMAIN_MAX], value_octets[512];
+	struct buf key = BUF_OVER(key_octets), value = BUF_OVER(value_octets);
+
+	buf_put_u8(&key, KEY_DOMAIN);
+	buf_put_span(&key, name);
+	domain_put(&value, d);
+	BUG_ON(key.full || value.full);
+	return cdbfile_maker_add(m, buf_span(&key), buf_span(&value));
+}
+
+static int
+write_collected_domain(struct cdbfile_maker *m, const struct collected_domain *from)
+{
+	struct domain d = {
+	    .flags = DOMAIN_SERVED | DOMAIN_TABLE,
+	    .tables = {from->table},
+	    .table_count = 1,
+	    .count = from->count,
+	};
+
+	if (from->wild_octet_count > 0) {
+		d.wild_octets = span_of(from->wild_octets, from->wild_octet_count);
+		d.wild_lengths = span_of(from->wild_lengths, sizeof(from->wild_lengths));
+	}
+	return write_domain(m, from->item.key, &d);
+}
+
+static int
+write_route(struct cdbfile_maker *m, const struct collected_route *r)
+{
+	uint8_t key_octets[3], value_octets[3 + LAYOUT_NAME_MAX];
+	struct buf key = BUF_OVER(key_octets), value = BUF_OVER(value_octets);
+
+	key_put_u16(&key, KEY_ROUTE, r->number);
+	attr_put(&value, ROUTE_NAME, r->item.key);
+	BUG_ON(key.full || value.full);
+	return cdbfile_maker_add(m, buf_span(&key), buf_span(&value));
+}
+
+/* Table 0 of its own domain; layout.h says what for. */
+static int
+write_canary(struct cdbfile_maker *m)
+{
+	uint8_t key_octets[64], value_octets[64];
+	struct buf key = BUF_OVER(key_octets), value = BUF_OVER(value_octets);
+	struct domain d = {.flags = DOMAIN_SERVED | DOMAIN_TABLE, .table_count = 1, .count = 1};
+	struct leaf leaf = {
+	    .verdict = LEAF_REFUSE,
+	    .immediate = LEAF_REFUSE,
+	    .status = SPAN(LAYOUT_CANARY_STATUS),
+	    .text = SPAN(LAYOUT_CANARY_TEXT),
+	};
+
+	key_put_u32(&key, KEY_USER, 0);
+	buf_put_lower(&key, SPAN(LAYOUT_CANARY_LOCAL));
+	leaf_put(&value, &leaf);
+	BUG_ON(key.full || value.full);
+	if (cdbfile_maker_add(m, buf_span(&key), buf_span(&value)) < 0)
+		return -1;
+	return write_domain(m, SPAN(LAYOUT_CANARY_DOMAIN), &d);
+}
+
+static int
+write_records(struct cdbfile_maker *m, const struct collection *c, const struct build_facts *facts)
+{
+	if (write_header(m, c, facts) < 0 || write_canary(m) < 0)
+		return -1;
+	for (const struct collected_route *r = c->first_route; r != NULL; r = r->next)
+		if (write_route(m, r) < 0)
+			return -1;
+	for (const struct collected_domain *d = c->first_domain; d != NULL; d = d->next)
+		if (write_collected_domain(m, d) < 0)
+			return -1;
+	for (const struct collected_recipient *r = c->first_recipient; r != NULL; r = r->next)
+		if (cdbfile_maker_add(m, r->item.key, r->leaf) < 0)
+			return -1;
+	return 0;
+}
+
+/* ---- end mark ------------------------------------------------------------------------------------ */
+
+/* Digests the file from its beginning. Returns: its length, or -1 and errno. */
+static int64_t
+digest_file(int fd, uint8_t out[DIGEST_LEN])
+{
+	uint8_t *octets = malloc(READ_LEN);
+	struct digest digest;
+	int64_t len = 0;
+	ssize_t n = -1;
+
+	if (octets == NULL)
+		return -1;
+	digest_init(&digest);
+	while ((n = pread(fd, octets, READ_LEN, len)) > 0) {
+		digest_update(&digest, span_of(octets, (size_t)n));
+		len += n;
+	}
+	free(octets);
+	digest_final(&digest, out);
+	return n < 0 ? -1 : len;
+}
+
+int
+build_end_mark(int fd)
+{
+	uint8_t octets[LAYOUT_END_MARK_LEN], digest[DIGEST_LEN];
+	struct buf b = BUF_OVER(octets);
+	int64_t len = digest_file(fd, digest);
+	ssize_t n;
+
+	if (len < 0)
+		return -1;
+	buf_put_span(&b, SPAN(LAYOUT_END_MAGIC));
+	buf_put_u64(&b, (uint64_t)len);
+	buf_put(&b, digest, sizeof(digest));
+	BUG_ON(b.full || b.len != sizeof(octets));
+	n = pwrite(fd, octets, sizeof(octets), len);
+	if (n >= 0 && n < (ssize_t)sizeof(octets))
+		errno = ENOSPC;
+	return n == (ssize_t)sizeof(octets) ? 0 : -1;
+}
+
+int
+build_write(int fd, const struct collection *c, const struct build_facts *facts)
+{
+	struct cdbfile_maker *m = cdbfile_maker_new(fd);
+
+	if (m == NULL)
+		return -1;
+	if (write_records(m, c, facts) < 0) {
+		int error = errno;
+
+		cdbfile_maker_free(&m);
+		errno = error;
+		return -1;
+	}
+	return cdbfile_maker_finish(&m) < 0 ? -1 : build_end_mark(fd);
+}

@@ -1,0 +1,31 @@
+/*
+ * Writes a collection as recipients.cdb.
+ */
+#ifndef LOOKUPD_BUILD_H
+#define LOOKUPD_BUILD_H
+
+#include "lib/digest.h"
+#include "lookupd/collection.h"
+
+/* One source as it was read. */
+struct build_source {
+	const char *name; /* KIND:PATH */
+	uint8_t digest[DIGEST_LEN];
+};
+
+struct build_facts {
+	uint64_t generation, built;
+	const struct build_source *sources;
+	size_t source_count;
+};
+
+/*
+ * In: fd, an empty file open for reading and writing.
+ * Returns: 0, or -1 and errno. The file has not been synced.
+ */
+int build_write(int fd, const struct collection *c, const struct build_facts *facts);
+
+/* Appends the end mark over what fd holds. Returns: 0, or -1 and errno. */
+int build_end_mark(int fd);
+
+#endif

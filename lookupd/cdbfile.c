@@ -1,0 +1,184 @@
+#include "lookupd/cdbfile.h"
+
+#include <cdb.h>
+#include <stdlib.h>
+
+enum { SLOT_LEN = 8, RECORD_HEAD = 8 };
+
+bool
+cdbfile_over(struct cdbfile *c, struct span octets)
+{
+	if (octets.len < CDBFILE_LEAST || octets.len > INT32_MAX)
+		return false;
+	c->octets = octets;
+	/* The first table begins where the records end. */
+	c->records_end = cdb_unpack(octets.p);
+	if (c->records_end < CDBFILE_HEAD)
+		c->records_end = CDBFILE_HEAD;
+	if (c->records_end > octets.len)
+		c->records_end = (uint32_t)octets.len;
+	return true;
+}
+
+/*
+ * The members are those that cdb_init() sets; the header has them, though it calls them
+ * private. Lookups write the place of what they found into the structure: each gets its own.
+ */
+static struct cdb
+handle(const struct cdbfile *c)
+{
+	struct cdb db = {.cdb_fd = -1};
+
+	db.cdb_mem = c->octets.p;
+	db.cdb_fsize = (unsigned)c->octets.len;
+	db.cdb_dend = c->records_end;
+	return db;
+}
+
+enum cdbfile_status
+cdbfile_get(const struct cdbfile *c, struct span key, struct span *value_out)
+{
+	struct cdb db = handle(c);
+	int found = cdb_find(&db, key.p, (unsigned)key.len);
+	const void *value;
+
+	if (found == 0)
+		return CDBFILE_NONE;
+	value = found > 0 ? cdb_getdata(&db) : NULL;
+	if (value == NULL)
+		return CDBFILE_BAD;
+	*value_out = span_of(value, cdb_datalen(&db));
+	return CDBFILE_FOUND;
+}
+
+enum cdbfile_status
+cdbfile_next(const struct cdbfile *c, uint32_t *at, struct span *key_out, struct span *value_out)
+{
+	struct cdb db = handle(c);
+	int found;
+	const void *key, *value;
+
+	if (*at == c->records_end)
+		return CDBFILE_NONE;
+	found = cdb_seqnext(at, &db);
+	if (found <= 0)
+		return CDBFILE_BAD;
+	key = cdb_getkey(&db);
+	value = cdb_getdata(&db);
+	if (key == NULL || value == NULL)
+		return CDBFILE_BAD;
+	*key_out = span_of(key, cdb_keylen(&db));
+	*value_out = span_of(value, cdb_datalen(&db));
+	return CDBFILE_FOUND;
+}
+
+/* ---- hash tables --------------------------------------------------------------------------- */
+
+/* Longest run of used slots, the end of the table being followed by its beginning. */
+struct run {
+	uint32_t first; /* run at the beginning, while no free slot has been seen */
+	uint32_t now, longest;
+	bool gap;
+};
+
+static void
+run_slot(struct run *r, bool used)
+{
+	if (!used) {
+		r->gap = true;
+		r->now = 0;
+		return;
+	}
+	r->now++;
+	if (!r->gap)
+		r->first = r->now;
+	if (r->now > r->longest)
+		r->longest = r->now;
+}
+
+static uint32_t
+run_longest(const struct run *r)
+{
+	uint32_t around = r->gap ? r->now + r->first : r->now;
+
+	return around > r->longest ? around : r->longest;
+}
+
+/* Returns: NULL, or what is wrong with a used slot. */
+static const char *
+check_slot(const struct cdbfile *c, unsigned table, uint32_t hash, uint32_t record)
+{
+	if (hash % CDBFILE_TABLES != table)
+		return "a slot is in the wrong hash table";
+	if (record < CDBFILE_HEAD || record > c->records_end - RECORD_HEAD)
+		return "a slot points outside the records";
+	return NULL;
+}
+
+const char *
+cdbfile_check_table(const struct cdbfile *c, unsigned table, uint32_t probes_max, uint32_t *used_out)
+{
+	const uint8_t *head = c->octets.p + (size_t)table * SLOT_LEN;
+	uint64_t at = cdb_unpack(head), slots = cdb_unpack(head + 4);
+	struct run run = {0};
+	const char *wrong;
+
+	*used_out = 0;
+	if (slots == 0)
+		return NULL;
+	if (at < c->records_end || at + slots * SLOT_LEN > c->octets.len)
+		return "a hash table lies outside the file";
+	for (const uint8_t *p = c->octets.p + at, *end = p + slots * SLOT_LEN; p < end; p += SLOT_LEN) {
+		uint32_t record = cdb_unpack(p + 4);
+
+		run_slot(&run, record != 0);
+		if (record == 0)
+			continue;
+		wrong = check_slot(c, table, cdb_unpack(p), record);
+		if (wrong != NULL)
+			return wrong;
+		++*used_out;
+	}
+	return run_longest(&run) > probes_max ? "too many keys with the same hash value" : NULL;
+}
+
+/* ---- writing -------------------------------------------------------------------------------- */
+
+struct cdbfile_maker {
+	struct cdb_make make;
+};
+
+struct cdbfile_maker *
+cdbfile_maker_new(int fd)
+{
+	struct cdbfile_maker *m = malloc(sizeof(*m));
+
+	if (m != NULL && cdb_make_start(&m->make, fd) < 0) {
+		free(m);
+		return NULL;
+	}
+	return m;
+}
+
+int
+cdbfile_maker_add(struct cdbfile_maker *m, struct span key, struct span value)
+{
+	return cdb_make_add(&m->make, key.p, (unsigned)key.len, value.p, (unsigned)value.len) < 0 ? -1 : 0;
+}
+
+int
+cdbfile_maker_finish(struct cdbfile_maker **m)
+{
+	int status = cdb_make_finish(&(*m)->make) < 0 ? -1 : 0;
+
+	free(*m);
+	*m = NULL;
+	return status;
+}
+
+void
+cdbfile_maker_free(struct cdbfile_maker **m)
+{
+	if (*m != NULL)
+		(void)cdbfile_maker_finish(m); /* libcdb has no other way to give its memory back */
+}

@@ -1,0 +1,58 @@
+/*
+ * Constant databases (libcdb behind it): reading one that lies in memory, writing one to a
+ * descriptor.
+ *
+ * Memory instead of cdb_init(): that maps the file, and a file that is truncated in place while
+ * it is mapped ends the process (SIGBUS).
+ */
+#ifndef LOOKUPD_CDBFILE_H
+#define LOOKUPD_CDBFILE_H
+
+#include "lib/span.h"
+
+enum { CDBFILE_TABLES = 256, CDBFILE_HEAD = 2048, CDBFILE_LEAST = CDBFILE_HEAD };
+
+struct cdbfile {
+	struct span octets; /* borrowed; must outlive the structure */
+	uint32_t records_end;
+};
+
+enum cdbfile_status { CDBFILE_NONE, CDBFILE_FOUND, CDBFILE_BAD };
+
+/* Returns: false when that is too short or too long to be one. */
+bool cdbfile_over(struct cdbfile *c, struct span octets);
+
+/* The first value of a key; never reads outside, whatever the octets are. */
+enum cdbfile_status cdbfile_get(const struct cdbfile *c, struct span key, struct span *value_out);
+
+/*
+ * Records in the order of the file. *at starts as CDBFILE_HEAD.
+ * Returns: NONE after the last one, BAD when a length runs over the end of the records.
+ */
+enum cdbfile_status cdbfile_next(
+    const struct cdbfile *c, uint32_t *at, struct span *key_out, struct span *value_out);
+
+/*
+ * Checks one hash table: it lies behind the records, every slot points to a record and is in
+ * the table of its hash value, and no run of used slots is longer than probes_max, which so
+ * limits the probes of every cdbfile_get.
+ * Out: *used_out, its used slots. Returns: NULL, or what is wrong.
+ */
+const char *cdbfile_check_table(
+    const struct cdbfile *c, unsigned table, uint32_t probes_max, uint32_t *used_out);
+
+struct cdbfile_maker;
+
+/* Writes to fd, an empty file open for reading and writing. Returns: NULL and errno. */
+struct cdbfile_maker *cdbfile_maker_new(int fd);
+
+/* Returns: 0 or -1 and errno. */
+int cdbfile_maker_add(struct cdbfile_maker *m, struct span key, struct span value);
+
+/* Writes the hash tables and frees. Returns: 0 or -1 and errno. */
+int cdbfile_maker_finish(struct cdbfile_maker **m);
+
+/* Frees without caring for what was written; takes null. */
+void cdbfile_maker_free(struct cdbfile_maker **m);
+
+#endif

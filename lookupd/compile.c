@@ -1,0 +1,185 @@
+#include "lookupd/compile.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lookupd/build.h"
+#include "lookupd/loader.h"
+#include "lookupd/lookup.h"
+#include "lookupd/publish.h"
+#include "lookupd/source.h"
+
+static const struct span nothing = {NULL, 0};
+
+/* ---- reading ------------------------------------------------------------------------------------ */
+
+static int
+check_usage(const struct compile_options *o, struct report *report)
+{
+	for (size_t i = 0; i < o->source_count; i++)
+		source_known(o->sources[i], report);
+	return report->errors > 0 ? EX_USAGE : EX_OK;
+}
+
+/* Returns: EX_OK, EX_CONFIG or EX_TEMPFAIL; every source is read, so that all errors are told. */
+static int
+read_sources(const struct compile_options *o, struct collection *c, struct build_source *digests,
+    struct report *report)
+{
+	bool trouble = false;
+
+	for (size_t i = 0; i < o->source_count; i++) {
+		digests[i].name = o->sources[i];
+		if (source_read(o->sources[i], c, report, digests[i].digest) == SOURCE_TROUBLE)
+			trouble = true;
+	}
+	if (report->errors == 0 && c->recipients.used == 0)
+		report_error(report, NULL, 0, "the sources name no recipient; nothing was written", nothing);
+	if (report->errors == 0)
+		return EX_OK;
+	return trouble ? EX_TEMPFAIL : EX_CONFIG;
+}
+
+/* A postmaster that the back end bounces is backscatter too (RFC 5321 4.5.1 wants one). */
+static void
+warn_postmasters(const struct compile_options *o, const struct collection *c, struct report *report)
+{
+	if (o->postmaster != NULL)
+		return;
+	for (const struct collected_domain *d = c->first_domain; d != NULL; d = d->next)
+		if (!d->postmaster && !d->catch_all)
+			report_warning(report, NULL, 0,
+			    "no postmaster@ in this domain, and no --postmaster is said to be configured",
+			    d->item.key);
+}
+
+/* ---- writing ------------------------------------------------------------------------------------ */
+
+static int
+failed(struct report *report, const char *path, const char *what, int error)
+{
+	report_error(report, path, 0, what, span_str(strerror(error)));
+	return error == ENOENT || error == EACCES || error == ENOTDIR || error == EISDIR || error == EROFS
+	           ? EX_CONFIG
+	           : EX_TEMPFAIL;
+}
+
+/* One more than that of the file that is replaced; the time when there is none to go by. */
+static uint64_t
+next_generation(const struct compile_options *o, struct report *report)
+{
+	int fd = open(o->output, O_RDONLY | O_CLOEXEC);
+	struct database *old;
+	const char *error;
+	bool unreadable;
+	uint64_t generation = o->now;
+
+	if (fd < 0)
+		return generation;
+	old = loader_load(fd, &error, &unreadable);
+	if (old == NULL) {
+		report_warning(report, o->output, 0, "the file that is replaced is no good", span_str(error));
+		return generation;
+	}
+	generation = old->header.generation + 1;
+	database_free(&old);
+	return generation;
+}
+
+static void
+check_configured(const struct database *db, const struct address *postmaster, struct report *report)
+{
+	struct lookup_result r;
+
+	lookup(db, postmaster, &r);
+	if (r.verdict == RCPT_UNKNOWN_DOMAIN)
+		report_warning(report, NULL, 0,
+		    "the domain of the configured postmaster is not in the sources; "
+		    "its mail goes to the first back end",
+		    address_span(postmaster));
+	else if (r.verdict != RCPT_ACCEPTED)
+		report_warning(report, NULL, 0,
+		    "the sources do not accept the configured postmaster; mail for postmaster is deferred",
+		    address_span(postmaster));
+}
+
+/* The file is published only if lookupd will take it: this is the same code. */
+static int
+check_result(const struct compile_options *o, int fd, struct report *report)
+{
+	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	const char *error = "no descriptor";
+	bool unreadable = true;
+	struct database *db = copy >= 0 ? loader_load(copy, &error, &unreadable) : NULL;
+
+	if (db == NULL) {
+		report_error(report, o->output, 0, "the result is no good and was not put in place",
+		    span_str(error));
+		return unreadable ? EX_TEMPFAIL : EX_CONFIG;
+	}
+	if (o->postmaster != NULL)
+		check_configured(db, o->postmaster, report);
+	database_free(&db);
+	return EX_OK;
+}
+
+static int
+write_output(const struct compile_options *o, const struct collection *c,
+    const struct build_source *digests, struct report *report)
+{
+	struct build_facts facts = {
+	    .generation = next_generation(o, report),
+	    .built = o->now,
+	    .sources = digests,
+	    .source_count = o->source_count,
+	};
+	struct publish p;
+	int status;
+
+	if (publish_begin(&p, o->output) < 0)
+		return failed(report, o->output, "cannot make a file beside it", errno);
+	if (build_write(p.fd, c, &facts) < 0) {
+		status = failed(report, o->output, "cannot be written", errno);
+		goto out;
+	}
+	status = check_result(o, p.fd, report);
+	if (status == EX_OK && publish_commit(&p) < 0)
+		status = failed(report, o->output, "cannot be put in place", errno);
+out:
+	publish_abort(&p);
+	if (status == EX_OK)
+		fprintf(report->to, "%zu recipients in %zu domains, generation %llu\n", c->recipients.used,
+		    c->domains.used, (unsigned long long)facts.generation);
+	return status;
+}
+
+int
+compile(const struct compile_options *o, FILE *messages)
+{
+	struct report report = {.to = messages};
+	struct build_source *digests = calloc(o->source_count, sizeof(*digests));
+	struct collection c;
+	int status;
+
+	collection_init(&c);
+	if (digests == NULL) {
+		status = failed(&report, NULL, "out of memory", ENOMEM);
+		goto out;
+	}
+	status = check_usage(o, &report);
+	if (status == EX_OK)
+		status = read_sources(o, &c, digests, &report);
+	if (status == EX_OK) {
+		warn_postmasters(o, &c, &report);
+		status = write_output(o, &c, digests, &report);
+	} else
+		fprintf(messages, "%lu errors, %lu warnings; nothing was written\n", report.errors,
+		    report.warnings);
+out:
+	collection_clear(&c);
+	free(digests);
+	return status;
+}

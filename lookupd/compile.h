@@ -1,0 +1,26 @@
+/*
+ * gatehouse-recipients compile: sources to recipients.cdb.
+ */
+#ifndef LOOKUPD_COMPILE_H
+#define LOOKUPD_COMPILE_H
+
+#include <stdio.h>
+
+#include "lib/address.h"
+
+struct compile_options {
+	const char *output;
+	const char *const *sources; /* KIND:PATH */
+	size_t source_count;
+	const struct address *postmaster; /* what gatehouse.conf says; NULL: nothing */
+	uint64_t now;                     /* unix seconds */
+};
+
+/*
+ * Reads all sources, says everything that is wrong with them, and if nothing is, replaces the
+ * output.
+ * Returns: an exit status: 0, EX_USAGE, EX_CONFIG (the sources are wrong), EX_TEMPFAIL.
+ */
+int compile(const struct compile_options *options, FILE *messages);
+
+#endif

@@ -1,0 +1,25 @@
+/*
+ * gatehouse-recipients query, info, dump: what is in a recipients.cdb, and what it answers.
+ */
+#ifndef LOOKUPD_INSPECT_H
+#define LOOKUPD_INSPECT_H
+
+#include <stdio.h>
+
+#include "lookupd/lookup.h"
+
+/*
+ * One line for each address: the verdict that lookupd would give, and what led to it.
+ * In: texts, as in RCPT TO:<...>.
+ * Returns: an exit status: 0 all accepted, 1 some are not, EX_TEMPFAIL trouble.
+ */
+int inspect_query(const struct database *db, const struct address *postmaster,
+    const char *const *texts, size_t count, FILE *to);
+
+/* The header, domains and routes. Returns: EX_OK. */
+int inspect_info(const struct database *db, FILE *to);
+
+/* Every record. Returns: EX_OK. */
+int inspect_dump(const struct database *db, FILE *to);
+
+#endif

@@ -1,0 +1,319 @@
+#include "lookupd/list.h"
+
+#include "lookupd/record.h"
+
+static bool
+is_blank(uint8_t c)
+{
+	return c == ' ' || c == '\t';
+}
+
+static struct span
+skip_blanks(struct span s)
+{
+	size_t n = 0;
+
+	while (n < s.len && is_blank(s.p[n]))
+		n++;
+	return span_from(s, n);
+}
+
+/* Takes octets up to the next blank. */
+static struct span
+take_word(struct span *rest)
+{
+	size_t n = 0;
+	struct span word;
+
+	while (n < rest->len && !is_blank(rest->p[n]))
+		n++;
+	word = span_head(*rest, n);
+	*rest = span_from(*rest, n);
+	return word;
+}
+
+/* ---- text ------------------------------------------------------------------------------------- */
+
+/* Octets of a UTF-8 sequence by its first octet; 0: none begins so (RFC 3629 4). */
+static size_t
+utf8_length(uint8_t c)
+{
+	if (c < 0x80)
+		return 1;
+	if (c >= 0xc2 && c <= 0xdf)
+		return 2;
+	if (c >= 0xe0 && c <= 0xef)
+		return 3;
+	return c >= 0xf0 && c <= 0xf4 ? 4 : 0;
+}
+
+/* Neither overlong, nor a surrogate, nor above U+10FFFF: the second octet tells. */
+static bool
+utf8_second_ok(uint8_t first, uint8_t second)
+{
+	uint8_t least = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
+	uint8_t most = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
+
+	return second >= least && second <= most;
+}
+
+static const char *
+check_text(struct span line)
+{
+	for (size_t i = 0, len; i < line.len; i += len) {
+		len = utf8_length(line.p[i]);
+		if (len == 0 || len > line.len - i)
+			return "not UTF-8 text";
+		if (len > 1 && !utf8_second_ok(line.p[i], line.p[i + 1]))
+			return "not UTF-8 text";
+		for (size_t k = 2; k < len; k++)
+			if ((line.p[i + k] & 0xc0) != 0x80)
+				return "not UTF-8 text";
+		if ((line.p[i] < ' ' && line.p[i] != '\t') || line.p[i] == 0x7f)
+			return "a control character";
+	}
+	return NULL;
+}
+
+/* ---- recipient -------------------------------------------------------------------------------- */
+
+/* atext of RFC 5322 3.2.3 and "." without what rows 85 and 106 name and the wildcard. */
+static bool
+local_octet_ok(uint8_t c)
+{
+	return ascii_is_alpha(c) || ascii_is_digit(c) || span_find(SPAN("#$&'+-=?^_`{}~."), c) < 15;
+}
+
+static const char *
+check_local(struct span local)
+{
+	for (size_t i = 0; i < local.len; i++) {
+		uint8_t c = local.p[i];
+
+		if (c >= 0x80)
+			return "addresses are ASCII";
+		if (span_find(SPAN("%!|/"), c) < 4)
+			return "% ! | and / in a local part are not taken: a mail system may read them as a route, "
+			       "a program or a file";
+		if (c == '"' || c == '\\')
+			return "quoted local parts are not taken";
+		if (c == '*')
+			return "* stands only between a break character and @, as in bob+*@example.com";
+		if (!local_octet_ok(c))
+			return "a character that a local part cannot have";
+	}
+	if (local.len > 0 && (local.p[0] == '-' || local.p[0] == '~'))
+		return "a local part that begins with - or ~ is not taken";
+	return local.len > ADDRESS_LOCAL_MAX ? "the local part is longer than 256 octets" : NULL;
+}
+
+static const char *
+check_domain(struct span domain)
+{
+	if (domain.len == 0)
+		return "no domain after @";
+	for (size_t i = 0; i < domain.len; i++)
+		if (domain.p[i] >= 0x80)
+			return "addresses are ASCII; write the domain as xn--";
+	if (!address_domain_ok(domain) && !address_literal_ok(domain))
+		return "not a domain name";
+	return NULL;
+}
+
+/* bob+* becomes bob+; everything but a letter and a digit may be the break octet. */
+static const char *
+cut_wildcard(struct span *local, enum list_kind *kind_out)
+{
+	uint8_t c;
+
+	*kind_out = local->len == 0 ? LIST_CATCH_ALL : LIST_ADDRESS;
+	if (local->len == 0 || local->p[local->len - 1] != '*')
+		return NULL;
+	if (local->len < 3)
+		return "* needs a name and a break character before it, as in bob+*@example.com";
+	c = local->p[local->len - 2];
+	if (ascii_is_alpha(c) || ascii_is_digit(c) || c == '*')
+		return "* needs a break character before it, as in bob+*@example.com";
+	*kind_out = LIST_EXTENSIONS;
+	*local = span_head(*local, local->len - 1);
+	return NULL;
+}
+
+static const char *
+parse_recipient(struct span word, struct list_entry *e)
+{
+	size_t at = span_find_last(word, '@');
+	struct span local = span_head(word, at), domain = span_from(word, at + 1);
+	struct buf b = BUF_OVER(e->octets);
+	const char *error;
+
+	if (at == word.len)
+		return "no @: a recipient is local-part@domain or @domain";
+	if (span_find(local, '@') < local.len)
+		return "more than one @";
+	error = cut_wildcard(&local, &e->kind);
+	if (error == NULL)
+		error = check_local(local);
+	if (error == NULL)
+		error = check_domain(domain);
+	if (error != NULL)
+		return error;
+	buf_put_lower(&b, local);
+	buf_put_lower(&b, domain);
+	e->local = span_of(e->octets, local.len);
+	e->domain = span_of(e->octets + local.len, domain.len);
+	return NULL;
+}
+
+/* ---- attributes ---------------------------------------------------------------------------------- */
+
+static const char *
+set_name(struct span value, struct span *name_out)
+{
+	if (name_out->len > 0)
+		return "an attribute is given twice";
+	if (!record_name_ok(value))
+		return "a name is 1 to 64 of A-Z a-z 0-9 . _ -";
+	*name_out = value;
+	return NULL;
+}
+
+static const char *
+set_backend(struct list_entry *e, struct span value)
+{
+	return set_name(value, &e->backend);
+}
+
+static const char *
+set_class(struct list_entry *e, struct span value)
+{
+	return set_name(value, &e->class);
+}
+
+static const char *
+set_size(struct list_entry *e, struct span value)
+{
+	if (e->size != 0)
+		return "an attribute is given twice";
+	if (!span_decimal(value, UINT64_MAX, &e->size) || e->size == 0)
+		return "size= is a number of octets, not 0";
+	return NULL;
+}
+
+/* "5.2.1 Mailbox disabled" */
+static const char *
+set_refusal(struct list_entry *e, struct span value, enum list_verdict verdict)
+{
+	uint8_t class = verdict == LIST_REJECT ? '5' : '4';
+	size_t blank = span_find(value, ' ');
+
+	if (e->verdict != LIST_ACCEPT)
+		return "only one of reject= and defer=, and once";
+	e->verdict = verdict;
+	e->status = span_head(value, blank);
+	e->text = span_from(value, blank + 1);
+	if (!record_status_ok(e->status, class))
+		return verdict == LIST_REJECT ? "reject= begins with an enhanced status code 5.x.y"
+		                              : "defer= begins with an enhanced status code 4.x.y";
+	if (!record_text_ok(e->text))
+		return "after the status code comes a text of 1 to 200 printable ASCII characters";
+	return NULL;
+}
+
+static const char *
+set_reject(struct list_entry *e, struct span value)
+{
+	return set_refusal(e, value, LIST_REJECT);
+}
+
+static const char *
+set_defer(struct list_entry *e, struct span value)
+{
+	return set_refusal(e, value, LIST_DEFER);
+}
+
+static const struct {
+	const char *name;
+	const char *(*set)(struct list_entry *e, struct span value);
+} attributes[] = {
+    {"backend", set_backend},
+    {"class", set_class},
+    {"size", set_size},
+    {"reject", set_reject},
+    {"defer", set_defer},
+};
+
+/* Takes a quoted text or a word. Returns: false when a quote is not closed. */
+static bool
+take_value(struct span *rest, struct span *value_out)
+{
+	struct span inner;
+	size_t end;
+
+	if (rest->len == 0 || rest->p[0] != '"') {
+		*value_out = take_word(rest);
+		return true;
+	}
+	inner = span_from(*rest, 1);
+	end = span_find(inner, '"');
+	*value_out = span_head(inner, end);
+	*rest = span_from(inner, end + 1);
+	return end < inner.len && (rest->len == 0 || is_blank(rest->p[0]));
+}
+
+static const char *
+parse_attribute(struct span *rest, struct list_entry *e)
+{
+	size_t n = 0;
+	struct span name, value;
+
+	while (n < rest->len && rest->p[n] != '=' && !is_blank(rest->p[n]))
+		n++;
+	name = span_head(*rest, n);
+	if (n == rest->len || rest->p[n] != '=')
+		return "after the recipient come attributes (name=value) or a # comment";
+	*rest = span_from(*rest, n + 1);
+	if (!take_value(rest, &value))
+		return "a quote is not closed, or something follows it";
+	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++)
+		if (span_eq(name, span_str(attributes[i].name)))
+			return attributes[i].set(e, value);
+	return "an unknown attribute; known are backend, class, size, reject, defer";
+}
+
+static const char *
+parse_attributes(struct span rest, struct list_entry *e)
+{
+	const char *error = NULL;
+
+	for (rest = skip_blanks(rest); error == NULL && rest.len > 0 && rest.p[0] != '#';
+	     rest = skip_blanks(rest))
+		error = parse_attribute(&rest, e);
+	if (error == NULL && e->verdict != LIST_ACCEPT &&
+	    (e->backend.len > 0 || e->class.len > 0 || e->size != 0))
+		error = "backend=, class= and size= say nothing about a recipient that is not accepted";
+	return error;
+}
+
+enum list_status
+list_parse(struct span line, struct list_entry *entry_out, const char **error_out)
+{
+	struct span rest = line, word;
+
+	*entry_out = (struct list_entry){0};
+	*error_out = NULL;
+	/* A CR at the end is a line end as DOS writes it. */
+	if (rest.len > 0 && rest.p[rest.len - 1] == '\r')
+		rest = span_head(rest, rest.len - 1);
+	*error_out = line.len > LIST_LINE_MAX ? "the line is longer than 2048 octets" : check_text(rest);
+	if (*error_out != NULL)
+		return LIST_ERROR;
+	rest = skip_blanks(rest);
+	if (rest.len == 0 || rest.p[0] == '#')
+		return LIST_EMPTY;
+	word = take_word(&rest);
+	*error_out = parse_recipient(word, entry_out);
+	if (*error_out == NULL)
+		*error_out = parse_attributes(rest, entry_out);
+	return *error_out == NULL ? LIST_ENTRY : LIST_ERROR;
+}

@@ -1,0 +1,41 @@
+/*
+ * One line of a recipient list (`list:FILE`); gatehouse-recipients(8) describes the format.
+ *
+ *   line       = [ recipient *( blanks attribute ) ] [ blanks ] [ "#" comment ]
+ *   recipient  = local "@" domain | local break "*@" domain | "@" domain
+ *   attribute  = name "=" ( word | DQUOTE text DQUOTE )
+ */
+#ifndef LOOKUPD_LIST_H
+#define LOOKUPD_LIST_H
+
+#include "lib/address.h"
+
+enum { LIST_LINE_MAX = 2048 }; /* octets without the line end */
+
+enum list_status { LIST_EMPTY, LIST_ENTRY, LIST_ERROR };
+
+enum list_kind {
+	LIST_ADDRESS,
+	LIST_EXTENSIONS, /* local ends in its break octet */
+	LIST_CATCH_ALL,  /* local is empty */
+};
+
+enum list_verdict { LIST_ACCEPT, LIST_REJECT, LIST_DEFER };
+
+struct list_entry {
+	enum list_kind kind;
+	enum list_verdict verdict;
+	uint8_t octets[ADDRESS_MAX + 1]; /* local and domain, lower case */
+	struct span local, domain;       /* of octets: the structure must not be copied */
+	/* Borrowed from the line; empty when not given. */
+	struct span backend, class, status, text;
+	uint64_t size;
+};
+
+/*
+ * In: line, without its line end; any octets.
+ * Out: entry_out for LIST_ENTRY; *error_out, a static text, for LIST_ERROR.
+ */
+enum list_status list_parse(struct span line, struct list_entry *entry_out, const char **error_out);
+
+#endif

@@ -1,0 +1,318 @@
+#include "lookupd/loader.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "lib/bug.h"
+#include "lib/digest.h"
+#include "lookupd/lookup.h"
+
+enum {
+	STEP_OCTETS = 4 * 1024 * 1024, /* read and digested in one step */
+	STEP_RECORDS = 100000,         /* checked in one step */
+	STEP_TABLES = 16,              /* checked in one step */
+};
+
+struct loader {
+	int fd; /* -1: all octets are there already */
+	const char *error;
+	bool unreadable;
+	enum loader_status (*phase)(struct loader *l);
+	struct database *db;
+	struct digest digest;
+	size_t have;     /* octets read */
+	size_t digested; /* of these, up to the end mark */
+	unsigned tables; /* checked */
+	uint32_t at;     /* where the next record begins */
+	uint64_t slots, records, recipients, domains;
+};
+
+static enum loader_status
+refuse(struct loader *l, const char *error)
+{
+	l->error = error;
+	return LOADER_BAD;
+}
+
+static enum loader_status
+refuse_unreadable(struct loader *l, const char *error)
+{
+	l->unreadable = true;
+	return refuse(l, error);
+}
+
+static enum loader_status
+next_phase(struct loader *l, enum loader_status (*phase)(struct loader *l))
+{
+	l->phase = phase;
+	return LOADER_MORE;
+}
+
+/* ---- phases, in their order ----------------------------------------------------------------- */
+
+static enum loader_status phase_read(struct loader *l);
+static enum loader_status phase_end_mark(struct loader *l);
+static enum loader_status phase_tables(struct loader *l);
+static enum loader_status phase_records(struct loader *l);
+static enum loader_status phase_header(struct loader *l);
+static enum loader_status phase_canary(struct loader *l);
+
+/* How long the file is, and memory for it. */
+static enum loader_status
+phase_size(struct loader *l)
+{
+	struct stat st;
+
+	if (l->fd >= 0) {
+		if (fstat(l->fd, &st) < 0 || !S_ISREG(st.st_mode))
+			return refuse_unreadable(l, "not a regular file");
+		if (st.st_size > LAYOUT_FILE_MAX)
+			return refuse(l, "larger than 1 GiB");
+		l->db->len = (size_t)st.st_size;
+	}
+	/* Rows 263 and 264: 0, 2047 and 2048 octets. */
+	if (l->db->len < CDBFILE_LEAST + LAYOUT_END_MARK_LEN)
+		return refuse(l, "too short to be a recipients database");
+	if (l->fd >= 0) {
+		l->db->octets = malloc(l->db->len);
+		if (l->db->octets == NULL)
+			return refuse_unreadable(l, "out of memory");
+	}
+	return next_phase(l, phase_read);
+}
+
+/* Explicit offsets: whoever holds the same open file cannot move ours. */
+static ssize_t
+read_some(struct loader *l, size_t most)
+{
+	ssize_t n;
+
+	do
+		n = pread(l->fd, l->db->octets + l->have, most, (off_t)l->have);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+static enum loader_status
+phase_read(struct loader *l)
+{
+	size_t covered = l->db->len - LAYOUT_END_MARK_LEN;
+	size_t most = l->db->len - l->have < STEP_OCTETS ? l->db->len - l->have : STEP_OCTETS;
+	ssize_t n = l->fd >= 0 ? read_some(l, most) : (ssize_t)most;
+	size_t upto;
+
+	if (n < 0)
+		return refuse_unreadable(l, "cannot be read");
+	if (n == 0)
+		return refuse_unreadable(l, "became shorter while it was read");
+	l->have += (size_t)n;
+	upto = l->have < covered ? l->have : covered;
+	digest_update(&l->digest, span_of(l->db->octets + l->digested, upto - l->digested));
+	l->digested = upto;
+	return l->have < l->db->len ? LOADER_MORE : next_phase(l, phase_end_mark);
+}
+
+static enum loader_status
+phase_end_mark(struct loader *l)
+{
+	size_t covered = l->db->len - LAYOUT_END_MARK_LEN;
+	struct cursor c = cursor_over(span_of(l->db->octets + covered, LAYOUT_END_MARK_LEN));
+	uint8_t digest[DIGEST_LEN];
+	struct span magic, stored;
+	uint64_t len;
+	bool whole = cursor_bytes(&c, 8, &magic) && cursor_u64(&c, &len) &&
+	             cursor_bytes(&c, DIGEST_LEN, &stored);
+
+	BUG_ON(!whole);
+	if (!span_eq(magic, SPAN(LAYOUT_END_MAGIC)))
+		return refuse(l, "no end mark: incomplete, or not a recipients database");
+	digest_final(&l->digest, digest);
+	if (len != covered || !digest_equal(digest, stored.p, DIGEST_LEN))
+		return refuse(l, "damaged: its digest is not that of its content");
+	if (!cdbfile_over(&l->db->cdb, span_of(l->db->octets, covered)))
+		return refuse(l, "too short to be a recipients database");
+	l->at = CDBFILE_HEAD;
+	return next_phase(l, phase_tables);
+}
+
+static enum loader_status
+phase_tables(struct loader *l)
+{
+	for (unsigned i = 0; i < STEP_TABLES && l->tables < CDBFILE_TABLES; i++) {
+		uint32_t used;
+		const char *wrong = cdbfile_check_table(&l->db->cdb, l->tables, LAYOUT_PROBES_MAX, &used);
+
+		if (wrong != NULL)
+			return refuse(l, wrong);
+		l->slots += used;
+		l->tables++;
+	}
+	return l->tables < CDBFILE_TABLES ? LOADER_MORE : next_phase(l, phase_records);
+}
+
+static enum loader_status
+phase_records(struct loader *l)
+{
+	struct span key, value;
+
+	for (unsigned i = 0; i < STEP_RECORDS; i++) {
+		switch (cdbfile_next(&l->db->cdb, &l->at, &key, &value)) {
+		case CDBFILE_NONE:
+			return next_phase(l, phase_header);
+		case CDBFILE_BAD:
+			return refuse(l, "a record runs over the end of the records");
+		case CDBFILE_FOUND:
+			break;
+		}
+		l->records++;
+		l->recipients += key_is_recipient(key);
+		l->domains += key_is_domain(key);
+	}
+	return LOADER_MORE;
+}
+
+/* The canary is one domain with one recipient, and the header does not count it. */
+static const char *
+check_counts(const struct loader *l)
+{
+	const struct header *h = &l->db->header;
+
+	if (l->slots != l->records || l->domains != h->domains + 1 || l->recipients != h->recipients + 1)
+		return "its records are not as many as its header says";
+	if (h->recipients == 0 || h->domains == 0)
+		return "it has no recipients";
+	return NULL;
+}
+
+static enum loader_status
+phase_header(struct loader *l)
+{
+	struct span value;
+	uint8_t unknown;
+	const char *wrong;
+
+	if (cdbfile_get(&l->db->cdb, span_of("", 0), &value) != CDBFILE_FOUND)
+		return refuse(l, "no header: not a recipients database");
+	switch (header_decode(value, &l->db->header, &unknown)) {
+	case RECORD_OK:
+		break;
+	case RECORD_MALFORMED:
+		return refuse(l, "malformed header");
+	case RECORD_UNKNOWN:
+		return refuse(l, unknown == HEADER_VERSION
+		                     ? "of another version of the layout"
+		                     : "its header has rules that this version cannot evaluate");
+	}
+	wrong = check_counts(l);
+	return wrong != NULL ? refuse(l, wrong) : next_phase(l, phase_canary);
+}
+
+static enum loader_status
+phase_canary(struct loader *l)
+{
+	return lookup_canary(l->db) ? LOADER_DONE : refuse(l, "no canary: its keys were made by other rules");
+}
+
+/* ---- life ------------------------------------------------------------------------------------ */
+
+static struct loader *
+loader_alloc(int fd)
+{
+	struct loader *l = calloc(1, sizeof(*l));
+
+	if (l == NULL || (l->db = calloc(1, sizeof(*l->db))) == NULL) {
+		free(l);
+		return NULL;
+	}
+	l->fd = fd;
+	l->phase = phase_size;
+	digest_init(&l->digest);
+	return l;
+}
+
+struct loader *
+loader_new(int fd)
+{
+	struct loader *l = loader_alloc(fd);
+
+	if (l == NULL)
+		close(fd);
+	return l;
+}
+
+struct loader *
+loader_new_memory(uint8_t *octets, size_t len)
+{
+	struct loader *l = loader_alloc(-1);
+
+	if (l == NULL) {
+		free(octets);
+		return NULL;
+	}
+	l->db->octets = octets;
+	l->db->len = len;
+	return l;
+}
+
+void
+loader_free(struct loader **l)
+{
+	if (*l == NULL)
+		return;
+	if ((*l)->fd >= 0)
+		close((*l)->fd);
+	database_free(&(*l)->db);
+	free(*l);
+	*l = NULL;
+}
+
+enum loader_status
+loader_step(struct loader *l)
+{
+	return l->phase(l);
+}
+
+const char *
+loader_error(const struct loader *l)
+{
+	return l->error;
+}
+
+bool
+loader_unreadable(const struct loader *l)
+{
+	return l->unreadable;
+}
+
+struct database *
+loader_take(struct loader *l)
+{
+	struct database *db = l->db;
+
+	l->db = NULL;
+	return db;
+}
+
+struct database *
+loader_load(int fd, const char **error_out, bool *unreadable_out)
+{
+	struct loader *l = loader_new(fd);
+	struct database *db = NULL;
+	enum loader_status status;
+
+	*error_out = "out of memory";
+	*unreadable_out = true;
+	if (l == NULL)
+		return NULL;
+	do
+		status = loader_step(l);
+	while (status == LOADER_MORE);
+	if (status == LOADER_DONE)
+		db = loader_take(l);
+	*error_out = l->error;
+	*unreadable_out = l->unreadable;
+	loader_free(&l);
+	return db;
+}

@@ -1,0 +1,62 @@
+/*
+ * The decision about one recipient.
+ *
+ * A lookup is a sequence of steps; each either decides or passes on. What the database asks for
+ * and no step can evaluate is trouble, never "unknown".
+ */
+#ifndef LOOKUPD_LOOKUP_H
+#define LOOKUPD_LOOKUP_H
+
+#include "lib/address.h"
+#include "lookupd/database.h"
+
+/* Which rule decided. */
+enum lookup_match {
+	MATCH_NONE,
+	MATCH_USER,       /* the local part as it is */
+	MATCH_DELIMITED,  /* the local part without its extension */
+	MATCH_EXTENSIONS, /* a record for all extensions of a local part */
+	MATCH_CATCH_ALL,
+	MATCH_POSTMASTER, /* the configured address */
+};
+
+struct lookup_result {
+	enum rcpt_verdict verdict;
+	enum lookup_match match;
+	/* Borrowed from the database, or static. */
+	struct span status, text; /* RCPT_REFUSED, RCPT_DEFERRED */
+	struct span route, class; /* RCPT_ACCEPTED; may be empty */
+	uint64_t size_limit;      /* octets, 0: none */
+	const char *trouble;      /* RCPT_TROUBLE: why, a static text */
+	bool unevaluable;         /* RCPT_TROUBLE: a record that this version cannot evaluate */
+};
+
+/*
+ * In: a, with a domain.
+ * Cost: at most about (2 + octets of a set that stand in the local part) probes for each table.
+ */
+void lookup(const struct database *db, const struct address *a, struct lookup_result *r_out);
+
+/* Asks for the canary by the ordinary steps. Returns: whether the database answers as it must. */
+bool lookup_canary(const struct database *db);
+
+/*
+ * The rule of RFC 5321 4.5.1: mail for <postmaster>, and for postmaster@ of a domain that the
+ * database serves but for which it knows no postmaster, goes to the address `postmaster`.
+ *
+ * Where the database serves the domain of that address, its record decides as for any other
+ * recipient; should it not accept it, the answer is a 4xx, since a refused postmaster would be
+ * our fault. Where the database does not know that domain, the address is taken as configured,
+ * without route and class.
+ *
+ * In: asked, with or without domain; postmaster, NULL when none is configured.
+ * Out: *recipient_out, where the mail goes: asked or postmaster.
+ */
+void lookup_recipient(const struct database *db, const struct address *asked,
+    const struct address *postmaster, struct lookup_result *r_out,
+    const struct address **recipient_out);
+
+/* "user", "extensions", ... for reports. */
+const char *lookup_match_name(enum lookup_match match);
+
+#endif

@@ -1,0 +1,104 @@
+/*
+ * lookupd: says of each recipient whether it may be accepted, and vouches for it with a grant.
+ * README.md says what it may touch.
+ */
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "lib/program.h"
+
+#include "lookupd/counters.h"
+#include "lookupd/serve.h"
+
+enum {
+	DESCRIPTORS = 512,
+	PROGRAM_OCTETS = 128 * 1024 * 1024,
+};
+
+static void
+on_verdict(void *arg, bool taken, const char *detail)
+{
+	program_file_verdict(arg, FILE_RECIPIENTS, taken, detail);
+}
+
+static void
+on_idle(void *arg)
+{
+	program_finished(arg);
+}
+
+static int
+on_conf(struct program *prog)
+{
+	return serve_init(prog->state, prog->loop, prog->conf->limits.unknown_rate, prog->conf->top.postmaster);
+}
+
+static int
+on_peer(struct program *prog, enum program_id peer, unsigned index, uint32_t instance, int fd)
+{
+	if (peer != PROGRAM_SMTPD) {
+		close(fd);
+		return -1;
+	}
+	return serve_peer(prog->state, index, instance, fd);
+}
+
+/* A bad file is no reason to end: without one, every question is answered as trouble. */
+static int
+on_file(struct program *prog, enum file_kind kind, struct span name, int fd)
+{
+	if (kind != FILE_RECIPIENTS) {
+		close(fd);
+		return -1;
+	}
+	serve_file(prog->state, name, fd, !prog->started);
+	return 0;
+}
+
+static void
+on_drain(struct program *prog, uint32_t deadline_ms)
+{
+	static struct timer deadline;
+
+	if (timer_set(prog->loop, &deadline, deadline_ms, on_idle, prog) != 0)
+		program_finished(prog);
+	serve_drain(prog->state);
+}
+
+static void
+on_status(struct program *prog)
+{
+	serve_gauges(prog->state);
+}
+
+int
+main(void)
+{
+	static const struct program_spec spec = {
+	    .id = PROGRAM_LOOKUPD,
+	    .sandbox =
+	        {
+	            /* Two databases while one replaces the other. */
+	            .address_space = 2 * (size_t)LAYOUT_FILE_MAX + PROGRAM_OCTETS,
+	            .descriptors = DESCRIPTORS,
+	        },
+	    .counters = {lookupd_counters, LOOKUPD_COUNTERS},
+	    .on_conf = on_conf,
+	    .on_peer = on_peer,
+	    .on_file = on_file,
+	    .on_drain = on_drain,
+	    .on_status = on_status,
+	};
+	static struct program prog;
+	static struct serve serve = {.on_verdict = on_verdict, .on_idle = on_idle, .arg = &prog};
+
+	if (program_begin(&prog, &spec, &serve) != 0)
+		return prog.exit_status;
+	if (!prog.has_grant_key || serve_set_key(&serve, prog.grant_key) != 0) {
+		program_fatal(&prog, "grant key", 0);
+		return prog.exit_status;
+	}
+	if (program_confine(&prog) != 0)
+		return prog.exit_status;
+	return program_run(&prog);
+}

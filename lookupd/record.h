@@ -1,0 +1,113 @@
+/*
+ * Records of recipients.cdb, decoded and encoded; layout.h has the layout.
+ *
+ * Decoders take octets of a file and never trust them. Spans in what they give borrow from the
+ * value.
+ */
+#ifndef LOOKUPD_RECORD_H
+#define LOOKUPD_RECORD_H
+
+#include "lib/buf.h"
+#include "lib/catalogue.h"
+#include "lookupd/layout.h"
+
+enum record_status {
+	RECORD_OK,
+	RECORD_MALFORMED,
+	RECORD_UNKNOWN, /* a flag, attribute or verdict that this version does not know */
+};
+
+/* ---- attributes ---- */
+
+struct attr {
+	uint8_t type;
+	struct span octets;
+};
+
+/* Returns: RECORD_OK and the next attribute; RECORD_MALFORMED when it does not fit. */
+enum record_status attr_next(struct cursor *c, struct attr *a_out);
+
+void attr_put(struct buf *b, uint8_t type, struct span octets);
+void attr_put_u16(struct buf *b, uint8_t type, uint16_t v);
+void attr_put_u32(struct buf *b, uint8_t type, uint32_t v);
+void attr_put_u64(struct buf *b, uint8_t type, uint64_t v);
+
+/* ---- header ---- */
+
+struct header {
+	uint64_t generation, built, recipients, domains;
+	uint16_t version;
+	struct span attributes; /* the whole value, for those that repeat */
+};
+
+/*
+ * Out: *unknown_out, the type of the attribute that made it RECORD_UNKNOWN. An attribute that
+ * lookup.c has no step for counts as unknown.
+ */
+enum record_status header_decode(struct span value, struct header *h_out, uint8_t *unknown_out);
+void header_put(struct buf *b, const struct header *h); /* without the attributes that repeat */
+
+/* ---- domains ---- */
+
+struct domain {
+	uint16_t flags, route;
+	uint32_t tables[LAYOUT_TABLES_MAX];
+	size_t table_count;
+	struct span real;         /* domain it is an alias of */
+	struct span prefix;       /* of a virtual domain */
+	struct span delimiters;   /* octets, empty: none */
+	struct span wild_octets;  /* octets, empty: no W records */
+	struct span wild_lengths; /* LAYOUT_BITS_LEN octets or empty */
+	struct span charset;      /* LAYOUT_BITS_LEN octets or empty */
+	uint64_t count;
+};
+
+enum record_status domain_decode(struct span value, struct domain *d_out);
+void domain_put(struct buf *b, const struct domain *d);
+
+/* Bit n of a set of LAYOUT_BITS_LEN octets; false for the empty set. */
+bool bits_have(struct span bits, unsigned n);
+void bits_set(uint8_t bits[LAYOUT_BITS_LEN], unsigned n);
+
+/* ---- leaves ---- */
+
+struct leaf {
+	uint8_t verdict, immediate; /* enum leaf_verdict */
+	uint8_t flags;
+	uint16_t route; /* 0: that of the domain */
+	uint32_t next_table;
+	uint64_t size;
+	struct span class, status, text, delivered_to;
+};
+
+enum record_status leaf_decode(struct span value, struct leaf *l_out);
+void leaf_put(struct buf *b, const struct leaf *l);
+
+/* The name in an R record. */
+enum record_status route_decode(struct span value, struct span *name_out);
+
+/* ---- rules about texts in records; the list parser holds its input against the same ---- */
+
+/* [A-Za-z0-9._-], 1 to LAYOUT_NAME_MAX octets. */
+bool record_name_ok(struct span name);
+
+/* RFC 3463: class "." subject "." detail, the class being `class`. */
+bool record_status_ok(struct span status, uint8_t class);
+
+/* Printable ASCII, 1 to LAYOUT_TEXT_MAX octets. */
+bool record_text_ok(struct span text);
+
+/* ---- keys ---- */
+
+/* A word for a type of key ("user"), or NULL when no record begins with it. */
+const char *key_type_name(uint8_t type);
+
+/* Begins a key with a type and a table, target or route. */
+void key_put_u16(struct buf *b, enum layout_key type, uint16_t number);
+void key_put_u32(struct buf *b, enum layout_key type, uint32_t number);
+
+/* Records that name a recipient, and that name a domain: what the header counts. */
+bool key_is_recipient(struct span key);
+bool key_is_domain(struct span key);
+
+#endif

@@ -1,0 +1,379 @@
+#include "lookupd/serve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "lib/bug.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lookupd/counters.h"
+
+enum { ALARM_PAUSE_MS = 1000 };
+
+/* ---- questions ---------------------------------------------------------------------------------- */
+
+static void
+count_verdict(enum rcpt_verdict verdict)
+{
+	static const enum lookupd_counter counter_of[] = {
+	    [RCPT_ACCEPTED] = LOOKUPD_COUNT_accepted,
+	    [RCPT_UNKNOWN_USER] = LOOKUPD_COUNT_unknown_user,
+	    [RCPT_UNKNOWN_DOMAIN] = LOOKUPD_COUNT_unknown_domain,
+	    [RCPT_REFUSED] = LOOKUPD_COUNT_refused,
+	    [RCPT_DEFERRED] = LOOKUPD_COUNT_deferred,
+	    [RCPT_TROUBLE] = LOOKUPD_COUNT_trouble,
+	};
+
+	lookupd_counters[counter_of[verdict]].value++;
+}
+
+/* Row 270: an alarm, but not one for each RCPT of a day. */
+static void
+alarm_unevaluable(struct serve *s, const struct address *asked, const char *why)
+{
+	uint64_t now = loop_now(s->loop);
+	struct log_line l;
+
+	LOOKUPD_COUNT(unevaluable)++;
+	if (now < s->alarm_at_ms)
+		return;
+	s->alarm_at_ms = now + ALARM_PAUSE_MS;
+	log_begin(&l, EVENT_record_unevaluable);
+	log_span(&l, "recipient", address_span(asked));
+	log_str(&l, "reason", why);
+	log_u64(&l, "generation", s->db->header.generation);
+	log_end(&l);
+}
+
+static void
+log_throttled(struct worker *w)
+{
+	struct log_line l;
+
+	if (w->throttled)
+		return;
+	w->throttled = true;
+	log_begin(&l, EVENT_lookups_throttled);
+	log_u64(&l, "worker", w->index);
+	log_u64(&l, "rate", w->serve->miss_rate);
+	log_end(&l);
+}
+
+/*
+ * Row 274: a worker in wrong hands must not read out the list of users by guessing. While its
+ * bucket is empty nothing is looked up for it: an answer to good guesses only would be one too.
+ */
+static bool
+throttled(struct worker *w)
+{
+	if (bucket_has(&w->misses, loop_now(w->serve->loop))) {
+		w->throttled = false;
+		return false;
+	}
+	LOOKUPD_COUNT(throttled)++;
+	log_throttled(w);
+	return true;
+}
+
+static void
+fill_grant(const struct worker *w, struct msg_rcpt_answer *answer)
+{
+	struct grant_terms terms = {
+	    .instance = w->instance,
+	    .transaction = answer->transaction,
+	    .recipient = answer->recipient,
+	    .route = answer->route,
+	    .class = answer->class,
+	    .size_limit = answer->size_limit,
+	    .generation = answer->generation,
+	};
+
+	answer->expiry = clock_unix() + SERVE_GRANT_S;
+	terms.expiry = answer->expiry;
+	grant_make(w->serve->key, &terms, answer->grant);
+}
+
+/* What the database says, into the answer. In: asked, for as long as the answer is used. */
+static void
+decide(struct worker *w, const struct address *asked, struct msg_rcpt_answer *answer)
+{
+	struct serve *s = w->serve;
+	const struct address *recipient;
+	struct lookup_result r;
+
+	lookup_recipient(s->db, asked, s->has_postmaster ? &s->postmaster : NULL, &r, &recipient);
+	if (r.unevaluable)
+		alarm_unevaluable(s, asked, r.trouble);
+	if (r.verdict != RCPT_ACCEPTED)
+		bucket_take(&w->misses);
+	answer->verdict = (uint8_t)r.verdict;
+	answer->status = r.status;
+	answer->text = r.text;
+	answer->generation = s->db->header.generation;
+	if (r.verdict != RCPT_ACCEPTED)
+		return;
+	answer->recipient = address_span(recipient);
+	answer->route = r.route;
+	answer->class = r.class;
+	answer->size_limit = r.size_limit;
+	fill_grant(w, answer);
+}
+
+static void worker_free(struct worker *w);
+
+static void
+on_rcpt_ask(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct worker *w = ctx;
+	struct address asked;
+	struct msg_rcpt_answer answer = {
+	    .session = m->rcpt_ask.session,
+	    .transaction = m->rcpt_ask.transaction,
+	    .verdict = RCPT_TROUBLE,
+	};
+
+	(void)fd;
+	LOOKUPD_COUNT(questions)++;
+	/* Row 271: smtpd has parsed it; what is none here is no question. */
+	if (address_from_inside(m->rcpt_ask.address, &asked) != ADDRESS_OK)
+		LOOKUPD_COUNT(malformed)++;
+	else if (w->serve->db != NULL && w->serve->key != NULL && !throttled(w))
+		decide(w, &asked, &answer);
+	count_verdict((enum rcpt_verdict)answer.verdict);
+	/* Answers are matched by their order: one that cannot be sent ends the link. */
+	if (!link_send(link, MSG_rcpt_answer, &answer, -1))
+		worker_free(w);
+}
+
+/* ---- workers ------------------------------------------------------------------------------------ */
+
+static void
+worker_free(struct worker *w)
+{
+	struct serve *s = w->serve;
+
+	link_free(&w->link);
+	s->workers[w->index] = NULL;
+	s->worker_count--;
+	free(w);
+	if (s->draining && s->worker_count == 0)
+		s->on_idle(s->arg);
+}
+
+static void
+on_lost(void *ctx, struct link *link)
+{
+	(void)link;
+	worker_free(ctx);
+}
+
+static const struct link_handler handlers[] = {
+    {MSG_rcpt_ask, on_rcpt_ask},
+};
+
+static const struct link_role role = {
+    .self = PROGRAM_LOOKUPD,
+    .peer = PROGRAM_SMTPD,
+    .handlers = handlers,
+    .handler_count = sizeof(handlers) / sizeof(handlers[0]),
+    .on_lost = on_lost,
+};
+
+int
+serve_peer(struct serve *s, unsigned index, uint32_t instance, int fd)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	BUG_ON(index >= SERVE_WORKERS);
+	if (w == NULL) {
+		close(fd);
+		return -1;
+	}
+	w->link = link_new(s->loop, fd, &role, w);
+	if (w->link == NULL) {
+		free(w);
+		return -1;
+	}
+	w->serve = s;
+	w->index = index;
+	w->instance = instance;
+	bucket_init(&w->misses, s->miss_rate, s->miss_rate * SERVE_BURST_S, loop_now(s->loop));
+	s->worker_count++;
+	if (s->workers[index] != NULL)
+		worker_free(s->workers[index]);
+	s->workers[index] = w;
+	return 0;
+}
+
+/* ---- databases ----------------------------------------------------------------------------------- */
+
+static void
+log_taken(const struct serve *s)
+{
+	const struct header *h = &s->db->header;
+	struct log_line l;
+
+	log_begin(&l, EVENT_database_taken);
+	log_str(&l, "path", s->loading_name);
+	log_u64(&l, "generation", h->generation);
+	log_u64(&l, "recipients", h->recipients);
+	log_u64(&l, "domains", h->domains);
+	log_u64(&l, "built", h->built);
+	log_end(&l);
+}
+
+/* What lookup_recipient() will make of a question for postmaster, said when it can be mended. */
+static void
+check_postmaster(const struct serve *s)
+{
+	struct lookup_result r;
+	struct log_line l;
+
+	if (!s->has_postmaster)
+		return;
+	lookup(s->db, &s->postmaster, &r);
+	if (r.verdict == RCPT_ACCEPTED)
+		return;
+	log_begin(&l, EVENT_postmaster_unknown);
+	log_span(&l, "address", address_span(&s->postmaster));
+	log_str(&l, "effect", r.verdict == RCPT_UNKNOWN_DOMAIN ? "first backend" : "deferred");
+	log_end(&l);
+}
+
+static void
+load_ended(struct serve *s)
+{
+	loader_free(&s->loading);
+	free(s->loading_name);
+	s->loading_name = NULL;
+}
+
+static void
+take_into_service(struct serve *s)
+{
+	struct database *old = s->db;
+	char detail[80];
+	struct buf b = buf_over(detail, sizeof(detail) - 1);
+
+	s->db = loader_take(s->loading);
+	database_free(&old);
+	s->alarm_at_ms = 0;
+	LOOKUPD_COUNT(databases_taken)++;
+	log_taken(s);
+	check_postmaster(s);
+	buf_printf(&b, "generation %llu, %llu recipients", (unsigned long long)s->db->header.generation,
+	    (unsigned long long)s->db->header.recipients);
+	detail[b.len] = '\0';
+	load_ended(s);
+	s->on_verdict(s->arg, true, detail);
+}
+
+static void
+keep_old(struct serve *s, const char *error)
+{
+	struct log_line l;
+
+	LOOKUPD_COUNT(databases_refused)++;
+	log_begin(&l, EVENT_database_refused);
+	log_str(&l, "path", s->loading_name);
+	log_str(&l, "reason", error);
+	log_u64(&l, "serving", s->db != NULL ? s->db->header.generation : 0);
+	log_end(&l);
+	load_ended(s);
+	s->on_verdict(s->arg, false, error);
+}
+
+static enum loader_status
+load_step(struct serve *s)
+{
+	enum loader_status status = loader_step(s->loading);
+
+	if (status == LOADER_DONE)
+		take_into_service(s);
+	else if (status == LOADER_BAD)
+		keep_old(s, loader_error(s->loading));
+	return status;
+}
+
+static void
+on_load_timer(void *arg)
+{
+	struct serve *s = arg;
+
+	if (load_step(s) == LOADER_MORE && timer_set(s->loop, &s->load_timer, 0, on_load_timer, s) < 0)
+		keep_old(s, "out of memory");
+}
+
+void
+serve_file(struct serve *s, struct span name, int fd, bool at_once)
+{
+	timer_stop(&s->load_timer);
+	load_ended(s); /* one that is overtaken before it was taken */
+	s->loading_name = strndup((const char *)name.p, name.len);
+	s->loading = loader_new(fd);
+	if (s->loading == NULL || s->loading_name == NULL) {
+		keep_old(s, "out of memory");
+		return;
+	}
+	while (at_once && s->loading != NULL)
+		(void)load_step(s);
+	if (s->loading != NULL)
+		on_load_timer(s);
+}
+
+/* ---- life --------------------------------------------------------------------------------------- */
+
+int
+serve_init(struct serve *s, struct loop *loop, uint64_t miss_rate, const char *postmaster)
+{
+	s->loop = loop;
+	s->miss_rate = miss_rate;
+	s->has_postmaster = postmaster != NULL;
+	if (postmaster == NULL)
+		return 0;
+	if (address_parse_forward(span_str(postmaster), &s->postmaster) != ADDRESS_OK ||
+	    address_domain(&s->postmaster).len == 0)
+		return -1;
+	return 0;
+}
+
+int
+serve_set_key(struct serve *s, const uint8_t key[GRANT_KEY_LEN])
+{
+	s->key = grant_key_new(key);
+	return s->key != NULL ? 0 : -1;
+}
+
+void
+serve_drain(struct serve *s)
+{
+	s->draining = true;
+	if (s->worker_count == 0)
+		s->on_idle(s->arg);
+}
+
+void
+serve_gauges(const struct serve *s)
+{
+	if (s->db == NULL)
+		return;
+	LOOKUPD_COUNT(generation) = s->db->header.generation;
+	LOOKUPD_COUNT(recipients) = s->db->header.recipients;
+	LOOKUPD_COUNT(domains) = s->db->header.domains;
+	LOOKUPD_COUNT(database_octets) = s->db->len;
+	LOOKUPD_COUNT(database_built) = s->db->header.built;
+}
+
+void
+serve_clear(struct serve *s)
+{
+	s->draining = false;
+	for (size_t i = 0; i < SERVE_WORKERS; i++)
+		if (s->workers[i] != NULL)
+			worker_free(s->workers[i]);
+	timer_stop(&s->load_timer);
+	load_ended(s);
+	database_free(&s->db);
+	grant_key_free(&s->key);
+}

@@ -1,0 +1,79 @@
+/*
+ * lookupd at work: the database in service, the links of the workers, the answers.
+ */
+#ifndef LOOKUPD_SERVE_H
+#define LOOKUPD_SERVE_H
+
+#include "lib/grant.h"
+#include "lib/link.h"
+#include "lib/loop.h"
+#include "lookupd/bucket.h"
+#include "lookupd/loader.h"
+#include "lookupd/lookup.h"
+
+enum {
+	SERVE_WORKERS = 256,
+	SERVE_GRANT_S = 7200, /* seconds that a grant holds: longer than any session */
+	SERVE_BURST_S = 5,    /* seconds' worth of unknown recipients that may come at once */
+};
+
+struct worker {
+	struct serve *serve;
+	struct link *link;
+	unsigned index;
+	uint32_t instance;
+	struct bucket misses; /* row 274 */
+	bool throttled;       /* said so in the log */
+};
+
+struct serve {
+	struct loop *loop;
+	struct database *db; /* NULL: none, everything is trouble */
+	struct grant_key *key;
+	struct address postmaster;
+	bool has_postmaster;
+	uint64_t miss_rate;
+	struct worker *workers[SERVE_WORKERS];
+	size_t worker_count;
+
+	struct loader *loading; /* NULL: nothing is being loaded */
+	char *loading_name;     /* for the log */
+	struct timer load_timer;
+	uint64_t alarm_at_ms; /* when the log may have the next line about a bad record */
+
+	/* A file was taken or refused. */
+	void (*on_verdict)(void *arg, bool taken, const char *detail);
+	/* After serve_drain: no worker is left. */
+	void (*on_idle)(void *arg);
+	void *arg;
+	bool draining;
+};
+
+/*
+ * In: s, zeroed but for the callbacks; miss_rate, unknown recipients a second and worker;
+ * postmaster, NULL for none.
+ * Returns: 0, or -1 when the postmaster is not an address.
+ */
+int serve_init(struct serve *s, struct loop *loop, uint64_t miss_rate, const char *postmaster);
+
+/* Returns: 0, or -1 when memory is out. */
+int serve_set_key(struct serve *s, const uint8_t key[GRANT_KEY_LEN]);
+
+/* Takes ownership of fd. A new link of an index replaces the old one. Returns: 0 or -1. */
+int serve_peer(struct serve *s, unsigned index, uint32_t instance, int fd);
+
+/*
+ * Loads a database; what is in service stays until it is known to be good. Takes ownership of
+ * fd. In: at_once, before anybody asks; otherwise in steps between which questions are answered.
+ */
+void serve_file(struct serve *s, struct span name, int fd, bool at_once);
+
+/* Goes on until the last worker has closed its link. */
+void serve_drain(struct serve *s);
+
+/* Brings the gauges up to date. */
+void serve_gauges(const struct serve *s);
+
+void serve_clear(struct serve *s);
+
+#endif
