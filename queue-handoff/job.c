@@ -87,6 +87,7 @@ job_take(struct handoff *h, const struct handoff_request *r)
 	j->server = NULL;
 	j->tried = 0;
 	j->fd = -1;
+	j->watched = 0;
 	j->committed = 0;
 	qmqp_reply_init(&j->reply);
 	j->next = *bucket(h, &j->owner);
