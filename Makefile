@@ -175,8 +175,7 @@ check-unit: all $(UNIT_TESTS)
 check-fuzz: $(FUZZERS:%=$(BUILD)/san/fuzz/%)
 	fuzz/replay-all $(BUILD) $(FUZZERS)
 
-check-docs: all
-	tools/check-docs $(BUILD)
+include docs.mk
 
 # Peers for tests and benches: unpacked under $(BUILD), never installed.
 peers:

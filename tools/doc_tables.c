@@ -1,0 +1,101 @@
+#include "tools/doc_tables.h"
+
+#include <string.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+const struct doc_event doc_events[] = {
+#define LOG_SEV_ERROR "error"
+#define LOG_SEV_WARNING "warning"
+#define LOG_SEV_NOTICE "notice"
+#define LOG_SEV_INFO "info"
+#define LOG_SEV_DEBUG "debug"
+#define EVENT(name, severity, help) {#name, severity, help},
+#include "lib/events.def"
+#undef EVENT
+};
+const size_t doc_event_count = COUNT(doc_events);
+
+const struct doc_reply doc_replies[] = {
+#define REPLY(name, code, enhanced, kind, text, help) {#name, code, enhanced, #kind, text, help},
+#include "smtpd/reply.def"
+#undef REPLY
+};
+const size_t doc_reply_count = COUNT(doc_replies);
+
+#define COUNTER(name, help) {#name, help},
+static const struct doc_counter smtpd[] = {
+#include "smtpd/counters.def"
+};
+static const struct doc_counter tlsd[] = {
+#include "tlsd/counters.def"
+};
+static const struct doc_counter tls_keys[] = {
+#include "tlsd/keys_counters.def"
+};
+static const struct doc_counter validators[] = {
+#include "validators/counters.def"
+};
+static const struct doc_counter validator[] = {
+#include "validators/zygote_counters.def"
+};
+static const struct doc_counter resolverd[] = {
+#include "resolverd/counters.def"
+};
+static const struct doc_counter queue_handoff[] = {
+#include "queue-handoff/counters.def"
+};
+#if __has_include("lookupd/counters.def")
+static const struct doc_counter lookupd[] = {
+#include "lookupd/counters.def"
+};
+#endif
+#undef COUNTER
+
+#define PROGRAM(name, table) \
+	{ \
+		name, table, COUNT(table) \
+	}
+const struct doc_program doc_programs[] = {
+    PROGRAM("smtpd", smtpd),
+    PROGRAM("tlsd", tlsd),
+    PROGRAM("tls-keys", tls_keys),
+#if __has_include("lookupd/counters.def")
+    PROGRAM("lookupd", lookupd),
+#endif
+    PROGRAM("validators", validators),
+    PROGRAM("validator", validator),
+    PROGRAM("resolverd", resolverd),
+    PROGRAM("queue-handoff", queue_handoff),
+};
+const size_t doc_program_count = COUNT(doc_programs);
+
+static const struct {
+	const char *path, *value;
+} examples[] = {
+    {"hostname", "mx1.example.net"},
+    {"recipients", "/var/lib/gatehouse/recipients.cdb"},
+    {"postmaster", "admin@example.com"},
+    {"users.smtpd", "gatehouse-smtpd"},
+    {"users.tlsd", "gatehouse-tlsd"},
+    {"users.tls_keys", "gatehouse-tls-keys"},
+    {"users.lookupd", "gatehouse-lookupd"},
+    {"users.validators", "gatehouse-validators"},
+    {"users.validator", "gatehouse-validator"},
+    {"users.resolverd", "gatehouse-resolverd"},
+    {"users.queue_handoff", "gatehouse-queue-handoff"},
+    {"tls.certificate", "/etc/gatehouse/mx1.pem"},
+    {"tls.key", "/etc/gatehouse/mx1.key"},
+    {"backend.servers", "192.0.2.10:628"},
+    {"dns.servers", "127.0.0.1:53"},
+};
+
+const char *
+doc_example(const char *path)
+{
+	for (size_t i = 0; i < COUNT(examples); i++) {
+		if (strcmp(examples[i].path, path) == 0)
+			return examples[i].value;
+	}
+	return NULL;
+}
