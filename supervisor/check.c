@@ -15,6 +15,9 @@
 #include "lib/address.h"
 #include "lib/ip.h"
 
+#include "supervisor/rundir.h"
+#include "supervisor/setup.h"
+
 enum {
 	HANDOFF_OVERHEAD = 8192,        /* octets of the fields and the envelope that we add */
 	SESSION_MEMORY = 16384,         /* octets, ours and the kernel's, rounded up */
@@ -184,11 +187,12 @@ static void
 check_rundir(struct check *c)
 {
 	const char *path = c->conf->top.rundir;
-	char copy[PATH_MAX];
+	char copy[RUNDIR_PATH_MAX];
+	struct rundir r;
 	struct stat st;
 
-	if (strlen(path) >= sizeof(copy) - 32) {
-		error(c, "rundir", "%s", strerror(ENAMETOOLONG));
+	if (rundir_name(&r, path) != 0) {
+		error(c, "rundir", "the name is too long for a socket in it");
 		return;
 	}
 	memcpy(copy, path, strlen(path) + 1);
@@ -354,20 +358,10 @@ check_times(struct check *c)
 	}
 }
 
-unsigned
-check_workers(const struct conf *conf)
-{
-	int processors = get_nprocs();
-
-	if (conf->top.workers > 0)
-		return (unsigned)conf->top.workers;
-	return processors < 1 ? 1 : processors > 64 ? 64 : (unsigned)processors;
-}
-
 uint64_t
 check_descriptors(const struct conf *conf)
 {
-	uint64_t workers = check_workers(conf);
+	uint64_t workers = setup_workers(conf);
 	uint64_t sessions = (conf->limits.sessions + workers - 1) / workers;
 
 	return sessions * DESCRIPTORS_PER_SESSION + DESCRIPTORS_OF_A_PROGRAM;
@@ -407,7 +401,7 @@ static void
 check_memory(struct check *c)
 {
 	const struct conf_limits *l = &c->conf->limits;
-	unsigned workers = check_workers(c->conf);
+	unsigned workers = setup_workers(c->conf);
 	uint64_t needed = l->message_memory + l->sessions * SESSION_MEMORY + PROGRAMS_MEMORY;
 	uint64_t there, group = read_number("/sys/fs/cgroup/memory.max", UINT64_MAX);
 	struct sysinfo info;

@@ -32,7 +32,4 @@ const char *check_recipients_file(const char *path);
 /* Descriptors that one SMTP worker needs for its share of the sessions. */
 uint64_t check_descriptors(const struct conf *conf);
 
-/* SMTP workers: as configured, or one for each processor. */
-unsigned check_workers(const struct conf *conf);
-
 #endif

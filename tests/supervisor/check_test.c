@@ -177,6 +177,11 @@ static const struct {
 	"f:8: error: users.tlsd: is the account of users.smtpd too\n"},
     {"no place for rundir", HOST RECIPIENTS MEMORY BACKEND "rundir = \"@/none/run\"\n", 1, 1,
 	"/none: No such file or directory\n"},
+    {"rundir too long",
+	HOST RECIPIENTS MEMORY BACKEND
+	"rundir = "
+        "\"@/01234567890123456789012345678901234567890123456789012345678901234567890123456789\"\n",
+	1, 1, "f:5: error: rundir: the name is too long for a socket in it\n"},
     {"rundir a file", HOST RECIPIENTS MEMORY BACKEND "rundir = \"@/cert.pem\"\n", 1, 1,
 	"/cert.pem: is not a directory\n"},
     {"share of a worker",
