@@ -91,7 +91,7 @@ class MaildirServer(Backend):
         where = ["--discard"] if self.discard else [self.maildir.path]
         with open(self.directory.join("log"), "ab") as log:
             self.process = subprocess.Popen(
-                [program("gatehouse-maildir"), "-l", "127.0.0.1:%d" % self.port] + where,
+                [program("gatehouse-maildir"), "--listen", "127.0.0.1:%d" % self.port] + where,
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_port(self.port, process=self.process)
 

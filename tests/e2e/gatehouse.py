@@ -126,7 +126,7 @@ class Gatehouse:
                 self.wrap + [program("gatehouse"), "-f", self.configuration, "run"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 preexec_fn=limit)
-        self.wait_event("ready", program="supervisor")
+        self.wait_event("ready")
         return self
 
     @property
@@ -190,8 +190,8 @@ class Gatehouse:
 
         def restarted():
             fresh = [pid for pid in self.pids(name) if pid not in before]
-            serving = [line for line in self.events("started")
-                       if line.get("program") == name and int(line.get("pid", 0)) in fresh]
+            serving = [line for line in self.events("started", by=name)
+                       if int(line["by_pid"]) in fresh]
             return len(serving) >= len(before)
 
         wait_until(restarted, "the restart of " + name)
@@ -238,7 +238,19 @@ class Gatehouse:
             return client.deliver(sender, recipients, content)
 
 
+LINE = re.compile(r"\S+ (?P<by>[a-z-]+)(?:/(?P<worker>\d+))?\[(?P<by_pid>\d+)\] (?P<pairs>.*)")
+PAIR = re.compile(r'([A-Za-z0-9_]+)=("(?:[^"\\]|\\.)*"|\S*)')
+
+
 def parse_line(line):
-    """key=value pairs of a log line; values in quotes keep their escapes."""
-    pairs = re.findall(r'([A-Za-z0-9_]+)=("(?:[^"\\]|\\.)*"|\S*)', line)
-    return {key: value[1:-1] if value.startswith('"') else value for key, value in pairs}
+    """
+    The keys of a log line, and who wrote it as `by`, `worker` and `by_pid`. Values in quotes keep
+    their escapes.
+    """
+    whole = LINE.match(line)
+    if whole is None:
+        return {}
+    fields = {key: value[1:-1] if value.startswith('"') else value
+              for key, value in PAIR.findall(whole.group("pairs"))}
+    fields.update(by=whole.group("by"), worker=whole.group("worker"), by_pid=whole.group("by_pid"))
+    return fields

@@ -1,0 +1,157 @@
+"""The recipients' database while the gateway runs: new ones, bad ones, none."""
+
+import os
+import subprocess
+import unittest
+
+import messages
+from backends import Scripted
+from gatehouse import LIST, Gatehouse
+from place import program, wait_until
+
+
+class Database(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.backend = Scripted()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.backend.stop()
+
+    def setUp(self):
+        self.gateway = Gatehouse(self.backend.port).start()
+        self.addCleanup(self.gateway.destroy)
+
+    def answer(self, client, recipient):
+        client.command("RSET")
+        return client.envelope("s@sender.example", [recipient])[1].status
+
+    def taken(self):
+        return len(self.gateway.events("file_taken", by="gatehouse", kind="recipients"))
+
+    def replace(self, octets):
+        """Puts these octets in the place of the database, by rename."""
+        self.gateway.directory.write("recipients.cdb", octets)
+
+    def current(self):
+        with open(self.gateway.directory.join("recipients.cdb"), "rb") as f:
+            return f.read()
+
+    def wait_rejected(self, count):
+        self.gateway.wait_event("file_rejected", kind="recipients", count=count)
+
+    def test_row_269_new_file_without_a_restart(self):
+        """The sessions that are open see the new users, and are not dropped."""
+        before = self.gateway.programs()
+        with self.gateway.client() as first, self.gateway.client() as second:
+            self.assertEqual(self.answer(first, "new@example.com"), "550 5.1.1")
+            second.envelope("s@sender.example", ["alice@example.com"])
+            had = self.taken()
+            self.gateway.compile(LIST + "new@example.com\n")
+            wait_until(lambda: self.taken() > had, "the new database")
+            self.assertEqual(self.answer(first, "new@example.com"), "250 2.1.5")
+            # A transaction that began before goes on.
+            self.assertEqual(second.data(messages.simple()).code, 250)
+        self.assertEqual(self.gateway.programs(), before)
+
+    def test_row_F44_user_removed(self):
+        with self.gateway.client() as client:
+            had = self.taken()
+            self.gateway.compile("bob@example.com\n")
+            wait_until(lambda: self.taken() > had, "the new database")
+            self.assertEqual(self.answer(client, "alice@example.com"), "550 5.1.1")
+
+    def test_row_263_264_265_bad_file_keeps_the_old(self):
+        good = self.current()
+        bad = {
+            "nothing": b"",
+            "2047 octets": b"\0" * 2047,
+            "an empty cdb": b"\0\x08\0\0\0\0\0\0" * 256,
+            "cut": good[:-10],
+            "half": good[:len(good) // 2],
+            "no database": b"x" * len(good),
+            "one octet": good[:len(good) // 2] + bytes([good[len(good) // 2] ^ 1]) +
+            good[len(good) // 2 + 1:],
+        }
+        with self.gateway.client() as client:
+            for count, (name, octets) in enumerate(bad.items(), 1):
+                with self.subTest(name):
+                    self.replace(octets)
+                    self.wait_rejected(count)
+                    self.assertEqual(self.answer(client, "alice@example.com"), "250 2.1.5")
+                    self.assertEqual(self.answer(client, "nobody@example.com"), "550 5.1.1")
+            had = self.taken()
+            self.replace(good)
+            wait_until(lambda: self.taken() > had, "the good database again")
+
+    def test_row_266_truncated_in_place(self):
+        """What is served is not the file: a truncation does not reach it."""
+        with self.gateway.client() as client:
+            os.truncate(self.gateway.directory.join("recipients.cdb"), 100)
+            for _ in range(20):
+                self.assertEqual(self.answer(client, "alice@example.com"), "250 2.1.5")
+            self.wait_rejected(1)
+            self.assertEqual(self.answer(client, "alice@example.com"), "250 2.1.5")
+
+    def test_row_F40_restart_with_a_bad_file(self):
+        """lookupd starts anew and finds a damaged file: trouble, never "unknown user"."""
+        good = self.current()
+        self.replace(good[:-10])
+        self.wait_rejected(1)
+        before = self.gateway.kill("lookupd")
+        self.gateway.wait_restarted("lookupd", before)
+        with self.gateway.client() as client:
+            wait_until(lambda: self.answer(client, "alice@example.com") == "451 4.4.3", "451 4.4.3")
+            self.assertEqual(self.answer(client, "nobody@example.com"), "451 4.4.3")
+            self.replace(good)
+            wait_until(lambda: self.answer(client, "alice@example.com") == "250 2.1.5",
+                       "the good database")
+
+    def test_row_275_writable_by_others(self):
+        os.chmod(self.gateway.directory.join("recipients.cdb"), 0o666)
+        before = self.gateway.kill("lookupd")
+        self.gateway.wait_restarted("lookupd", before)
+        self.gateway.wait_event("file_refused")
+        with self.gateway.client() as client:
+            wait_until(lambda: self.answer(client, "alice@example.com") == "451 4.4.3", "451 4.4.3")
+
+    def test_row_262_missing_at_the_start(self):
+        """check and run say what is wrong."""
+        os.unlink(self.gateway.directory.join("recipients.cdb"))
+        status, said = self.gateway.tell("check")
+        self.assertNotEqual(status, 0)
+        self.assertIn("recipients.cdb", said)
+
+    def test_row_F41_interrupted_compile(self):
+        """A compiler that is killed leaves the old file."""
+        good = self.current()
+        source = self.gateway.directory.write(
+            "big", "".join("u%d@example.com\n" % i for i in range(200000)))
+        process = subprocess.Popen(
+            [program("gatehouse-recipients"), "compile", "-o",
+             self.gateway.directory.join("recipients.cdb"), "list:" + source],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process.kill()
+        process.wait()
+        self.assertEqual(self.current(), good)
+
+
+class Query(unittest.TestCase):
+    """The same file asked by the tool and by SMTP."""
+
+    def test_query(self):
+        with Scripted() as backend, Gatehouse(backend.port) as gateway:
+            path = gateway.directory.join("recipients.cdb")
+            for recipient, known in (("alice@example.com", True), ("bob+x@example.com", True),
+                                     ("a@catchall.example", True), ("nobody@example.com", False)):
+                done = subprocess.run([program("gatehouse-recipients"), "query", path, recipient],
+                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+                self.assertEqual(done.returncode == 0, known, done.stdout)
+                with gateway.client() as client:
+                    code = client.envelope("s@sender.example", [recipient])[1].code
+                    self.assertEqual(code == 250, known)
+
+
+if __name__ == "__main__":
+    unittest.main()
