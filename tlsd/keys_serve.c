@@ -49,10 +49,12 @@ keys_serve_sign(struct keys_server *s, const struct msg_sign_ask *ask, uint64_t 
 		return 0;
 	}
 	len = private_key_sign(key, (enum sign_scheme)ask->scheme, ask->data, signature_out);
-	if (len > 0)
+	if (len > 0) {
 		KEYS_COUNT(signatures)++;
-	else
+	} else {
 		KEYS_COUNT(failed)++;
+		complain(s, "libcrypto", now_ms);
+	}
 	return len;
 }
 
