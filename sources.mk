@@ -41,7 +41,39 @@ SRC_supervisor := \
 	supervisor/wiring.c
 
 # main: smtpd/main.c
-SRC_smtpd :=
+SRC_smtpd := \
+	smtpd/cmd_data.c \
+	smtpd/cmd_helo.c \
+	smtpd/cmd_help.c \
+	smtpd/cmd_mail.c \
+	smtpd/cmd_noop.c \
+	smtpd/cmd_quit.c \
+	smtpd/cmd_rcpt.c \
+	smtpd/cmd_rset.c \
+	smtpd/cmd_starttls.c \
+	smtpd/cmd_vrfy.c \
+	smtpd/command.c \
+	smtpd/content.c \
+	smtpd/counters.c \
+	smtpd/data.c \
+	smtpd/header.c \
+	smtpd/id.c \
+	smtpd/input.c \
+	smtpd/journal.c \
+	smtpd/line.c \
+	smtpd/listener.c \
+	smtpd/message.c \
+	smtpd/output.c \
+	smtpd/parameters.c \
+	smtpd/partners.c \
+	smtpd/pool.c \
+	smtpd/recipients.c \
+	smtpd/reply.c \
+	smtpd/session.c \
+	smtpd/state.c \
+	smtpd/submission.c \
+	smtpd/transaction.c \
+	smtpd/worker.c
 
 # main: tlsd/main.c (tlsd), tlsd/keys_main.c (tls-keys)
 SRC_tlsd := \

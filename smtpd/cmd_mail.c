@@ -1,0 +1,163 @@
+/* MAIL: RFC 5321 4.1.1.2, with SIZE (RFC 1870) and BODY (RFC 6152). */
+#include "smtpd/command.h"
+
+#include "smtpd/parameters.h"
+#include "smtpd/worker.h"
+
+/* Which parameters were there; none may come twice (row 68). */
+enum { SEEN_SIZE = 1, SEEN_BODY = 2 };
+
+static enum reply_id
+check_size(const struct session *s, struct span value, union command_args *args)
+{
+	static const uint64_t largest = UINT64_MAX;
+	uint64_t limit = s->worker->conf->limits.message_size;
+
+	for (size_t i = 0; i < value.len; i++)
+		if (!ascii_is_digit(value.p[i]))
+			return REPLY_bad_argument;
+	if (value.len == 0 || value.len > 20) /* size-value = 1*20DIGIT */
+		return REPLY_bad_argument;
+	if (!span_decimal(value, largest, &args->mail.size) || args->mail.size > limit)
+		return REPLY_size_declared;
+	return REPLY_NONE;
+}
+
+static enum reply_id
+check_body(const struct session *s, struct span value, union command_args *args)
+{
+	(void)s;
+	args->mail.eight_bit = span_eq_nocase(value, SPAN("8BITMIME"));
+	if (args->mail.eight_bit || span_eq_nocase(value, SPAN("7BIT")))
+		return REPLY_NONE;
+	return REPLY_bad_argument;
+}
+
+static const struct {
+	const char *keyword;
+	unsigned seen;
+	enum reply_id (*check)(const struct session *s, struct span value, union command_args *args);
+} parameters[] = {
+    {"SIZE", SEEN_SIZE, check_size},
+    {"BODY", SEEN_BODY, check_body},
+};
+
+static enum reply_id
+check_parameter(
+    const struct session *s, const struct parameter *p, unsigned *seen, union command_args *args)
+{
+	for (size_t i = 0; i < sizeof(parameters) / sizeof(parameters[0]); i++) {
+		if (!span_eq_nocase(p->keyword, span_str(parameters[i].keyword)))
+			continue;
+		if ((*seen & parameters[i].seen) != 0)
+			return REPLY_bad_argument;
+		*seen |= parameters[i].seen;
+		return parameters[i].check(s, p->value, args);
+	}
+	return REPLY_bad_parameter;
+}
+
+static enum reply_id
+check_parameters(const struct session *s, struct span rest, union command_args *args)
+{
+	unsigned seen = 0;
+	struct parameter p;
+	enum parameter_status status;
+	enum reply_id complaint = REPLY_NONE;
+
+	while ((status = parameter_next(&rest, &p)) == PARAMETER_OK && complaint == REPLY_NONE)
+		/* Extensions are only for those who said EHLO (row 50). */
+		complaint = s->esmtp ? check_parameter(s, &p, &seen, args) : REPLY_bad_parameter;
+	if (complaint == REPLY_NONE && status == PARAMETER_MALFORMED)
+		complaint = REPLY_bad_argument;
+	return complaint;
+}
+
+/* What is wrong with a reverse-path. */
+static const enum reply_id address_replies[] = {
+    [ADDRESS_OK] = REPLY_NONE,
+    [ADDRESS_SYNTAX] = REPLY_sender_syntax,
+    [ADDRESS_ROUTE] = REPLY_sender_route,
+    [ADDRESS_NON_ASCII] = REPLY_non_ascii,
+    [ADDRESS_LENGTH] = REPLY_sender_syntax,
+};
+
+enum reply_id
+mail_check(const struct session *s, struct span argument, union command_args *args_out)
+{
+	struct span path, rest;
+	enum reply_id complaint;
+
+	args_out->mail.size = 0;
+	args_out->mail.eight_bit = false;
+	switch (path_split(argument, SPAN("FROM:"), &path, &rest)) {
+	case PATH_NO_PATH:
+		return REPLY_bad_argument;
+	case PATH_MALFORMED:
+		return REPLY_sender_syntax;
+	case PATH_OK:
+		break;
+	}
+	complaint = address_replies[address_parse_reverse(path, &args_out->mail.from)];
+	return complaint != REPLY_NONE ? complaint : check_parameters(s, rest, args_out);
+}
+
+/* What validators can begin with at once. */
+static void
+send_envelope(struct session *s)
+{
+	const struct transaction *t = s->transaction;
+	struct msg_envelope m = {
+	    .session = s->handle,
+	    .transaction = t->number,
+	    .helo = span_of(s->helo, s->helo_len),
+	    .reverse_path = address_span(&t->from),
+	};
+
+	memcpy(m.client, s->client.octets, sizeof(m.client));
+	/* When it cannot be sent, neither can the message later: that is a 451 then. */
+	worker_send(s->worker, PROGRAM_VALIDATORS, MSG_envelope, &m, -1);
+}
+
+static struct transaction *
+begin_transaction(struct session *s, const union command_args *args)
+{
+	struct worker *w = s->worker;
+	struct transaction *t = transaction_new(&w->blocks, &w->messages, &w->budget);
+
+	if (t == NULL)
+		return NULL;
+	t->number = ++w->transactions;
+	id_next(&w->ids, &t->id);
+	t->from = args->mail.from;
+	t->declared_size = args->mail.size;
+	t->eight_bit = args->mail.eight_bit;
+	t->size_limit = w->conf->limits.message_size;
+	t->mail_ms = w->now_ms;
+	return t;
+}
+
+void
+mail_apply(struct session *s, const union command_args *args)
+{
+	struct transaction *t;
+
+	if (s->messages >= s->worker->conf->limits.messages_per_session) {
+		session_reply(s, REPLY_too_many_messages);
+		return;
+	}
+	t = begin_transaction(s, args);
+	if (t == NULL) {
+		session_reply(s, REPLY_no_memory);
+		return;
+	}
+	if (!message_reserve(&t->message, t->declared_size)) {
+		transaction_free(&t);
+		session_reply(s, REPLY_no_storage);
+		return;
+	}
+	s->transaction = t;
+	state_set(s, STATE_MAIL);
+	send_envelope(s);
+	session_reply(s, REPLY_sender_ok);
+}

@@ -1,0 +1,109 @@
+/*
+ * STARTTLS: RFC 3207. The client's socket goes to tlsd; a plain socket comes back. This process
+ * never sees a TLS octet and links no TLS library.
+ */
+#include "smtpd/command.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "smtpd/counters.h"
+#include "smtpd/tls.h"
+#include "smtpd/worker.h"
+
+enum reply_id
+starttls_check(const struct session *s, struct span argument, union command_args *args_out)
+{
+	(void)args_out;
+	if (argument.len > 0)
+		return REPLY_bad_argument;
+	if (!s->worker->tls_offered)
+		return REPLY_not_offered;
+	if (!s->esmtp || s->tls != NULL)
+		return REPLY_bad_sequence;
+	return worker_reaches(s->worker, PROGRAM_TLSD) ? REPLY_NONE : REPLY_tls_not_now;
+}
+
+/* RFC 3207 4.2: what the client said in plain text is forgotten; what we counted is not. */
+static void
+forget(struct session *s)
+{
+	s->esmtp = false;
+	s->helo_len = 0;
+	s->line = (struct line_finder){0};
+	input_clear(&s->input, &s->worker->blocks);
+}
+
+void
+starttls_apply(struct session *s, const union command_args *args)
+{
+	struct msg_tls_start start = {.session = s->handle};
+
+	(void)args;
+	session_reply(s, REPLY_tls_go);
+	session_settle(s);
+	/* A client that cannot take 30 octets now is not one that wants TLS. */
+	if (s->state != STATE_READY || !output_empty(&s->output)) {
+		session_close(s, "tls-not-started");
+		return;
+	}
+	forget(s);
+	state_set(s, STATE_TLS);
+	session_expect_within(s, SESSION_TLS_MS);
+	if (!worker_send(s->worker, PROGRAM_TLSD, MSG_tls_start, &start, session_detach(s)))
+		session_end(s, "tls-lost");
+}
+
+static struct tls_facts *
+facts_new(const struct msg_tls_up *up)
+{
+	struct tls_facts *facts = malloc(sizeof(*facts));
+
+	if (facts == NULL)
+		return NULL;
+	facts->version_len = (uint8_t)up->version.len;
+	facts->cipher_len = (uint8_t)up->cipher.len;
+	memcpy(facts->version, up->version.p, up->version.len);
+	memcpy(facts->cipher, up->cipher.p, up->cipher.len);
+	return facts;
+}
+
+void
+tls_on_up(struct worker *w, const struct msg_tls_up *up, int fd)
+{
+	struct session *s;
+
+	worker_wake(w);
+	s = worker_find(w, up->session);
+	if (s == NULL || s->state != STATE_TLS) {
+		close(fd);
+		return;
+	}
+	s->tls = facts_new(up);
+	if (!session_attach(s, fd) || s->tls == NULL) {
+		session_end(s, "memory");
+		return;
+	}
+	count(COUNT_sessions_tls);
+	state_set(s, STATE_GREETED);
+	session_expect_within(s, w->conf->limits.command_timeout * 1000);
+	worker_settle_later(s); /* in case the program is about to end */
+}
+
+void
+tls_on_failed(struct worker *w, const struct msg_tls_failed *failed)
+{
+	struct session *s;
+
+	worker_wake(w);
+	s = worker_find(w, failed->session);
+	if (s != NULL && s->state == STATE_TLS)
+		session_end(s, "tls-failed");
+}
+
+void
+tls_on_tlsd_lost(struct session *s)
+{
+	if (s->state == STATE_TLS)
+		session_end(s, "tls-lost");
+}

@@ -1,0 +1,19 @@
+/* What smtpd writes to the log about sessions and transactions: one place for each line. */
+#ifndef SMTPD_JOURNAL_H
+#define SMTPD_JOURNAL_H
+
+#include "smtpd/session.h"
+
+void journal_connect(const struct session *s);
+void journal_end(const struct session *s);
+
+/* A recipient that was not accepted. */
+void journal_recipient(const struct session *s, struct span asked, enum reply_id reply);
+
+/* The summary of a transaction. */
+void journal_transaction(const struct session *s);
+
+/* In: when, "before" or "after" the commit. */
+void journal_client_gone(const struct session *s, const char *when);
+
+#endif

@@ -1,0 +1,457 @@
+#include "smtpd/session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/bug.h"
+#include "smtpd/command.h"
+#include "smtpd/counters.h"
+#include "smtpd/data.h"
+#include "smtpd/journal.h"
+#include "smtpd/recipients.h"
+#include "smtpd/submission.h"
+#include "smtpd/worker.h"
+
+enum { READS_PER_TURN = 8 };
+
+static void on_event(void *arg, unsigned events);
+
+static bool
+in_states(const struct session *s, unsigned set)
+{
+	return (set & 1u << s->state) != 0;
+}
+
+/* ---- deadlines ---------------------------------------------------------------------------- */
+
+static void
+update_deadline(struct session *s)
+{
+	uint64_t total = s->started_ms + s->worker->conf->limits.session_total * 1000;
+	uint64_t at = s->phase_ms;
+
+	if (s->blocked && s->write_ms < at)
+		at = s->write_ms;
+	if (in_states(s, IN_COMMANDS | IN(CONTENT)) && total < at)
+		at = total;
+	worker_set_deadline(s, at);
+}
+
+void
+session_expect_within(struct session *s, uint64_t ms)
+{
+	s->phase_ms = s->worker->now_ms + ms;
+	update_deadline(s);
+}
+
+/* ---- output ------------------------------------------------------------------------------- */
+
+/* A second watch of the same kind replaces the first. */
+static bool
+watch(struct session *s, unsigned also)
+{
+	return watch_start(s->worker->loop, &s->watch, s->fd,
+	           WATCH_READ | WATCH_CLOSED | WATCH_EDGE | also, on_event, s) == 0;
+}
+
+static void
+set_blocked(struct session *s, bool blocked)
+{
+	if (s->blocked == blocked)
+		return;
+	s->blocked = blocked;
+	s->write_ms = s->worker->now_ms + SESSION_WRITE_MS;
+	if (!watch(s, blocked ? WATCH_WRITE : 0))
+		session_close(s, "memory");
+	update_deadline(s);
+}
+
+/* Returns: whether the socket still is good. */
+static bool
+flush(struct session *s)
+{
+	enum output_status status;
+
+	if (output_empty(&s->output))
+		return true;
+	status = output_flush(&s->output, &s->worker->blocks, s->fd);
+	set_blocked(s, status == OUTPUT_BLOCKED);
+	return status != OUTPUT_BROKEN;
+}
+
+static bool
+open_output(struct session *s, struct buf *b)
+{
+	struct output *o = &s->output;
+
+	if (o->cap > 0 && o->cap - o->len < REPLY_LINE_MAX && !s->blocked && !flush(s))
+		return false;
+	return output_open(o, &s->worker->blocks, REPLY_LINE_MAX, b);
+}
+
+void
+session_reply_with(struct session *s, enum reply_id id, const struct reply_details *details)
+{
+	static const struct reply_details none;
+	struct buf b;
+
+	if (!in_states(s, ~(IN(CLOSING) | IN(CLOSED))))
+		return;
+	if (reply_get(id)->kind == REPLY_KIND_ERROR) {
+		count(COUNT_commands_wrong);
+		if (++s->errors > s->worker->conf->limits.errors) {
+			id = REPLY_too_many_errors;
+			details = &none;
+		}
+	}
+	worker_settle_later(s);
+	if (!open_output(s, &b)) {
+		session_close(s, "output");
+		return;
+	}
+	reply_put(&b, id, details);
+	output_commit(&s->output, &b);
+	if (reply_get(id)->kind == REPLY_KIND_CLOSE)
+		session_close(s, reply_get(id)->name);
+}
+
+void
+session_reply(struct session *s, enum reply_id id)
+{
+	session_reply_with(s, id, &(struct reply_details){0});
+}
+
+/* ---- the end ------------------------------------------------------------------------------ */
+
+void
+session_end_transaction(struct session *s)
+{
+	struct transaction *t = s->transaction;
+	struct msg_envelope_drop drop;
+
+	if (t == NULL)
+		return;
+	drop = (struct msg_envelope_drop){.session = s->handle, .transaction = t->number};
+	if (!t->submitted)
+		worker_send(s->worker, PROGRAM_VALIDATORS, MSG_envelope_drop, &drop, -1);
+	journal_transaction(s);
+	transaction_free(&s->transaction);
+	gauge(COUNT_message_memory, s->worker->budget.used);
+}
+
+void
+session_close(struct session *s, const char *reason)
+{
+	if (!in_states(s, ~(IN(CLOSING) | IN(CLOSED))))
+		return;
+	/* The rest of the content is coming; a close now would take our reply away from the client. */
+	if (s->state == STATE_CONTENT)
+		s->unread = true;
+	state_set(s, STATE_CLOSING);
+	s->reason = reason;
+	session_expect_within(s, SESSION_WRITE_MS);
+	worker_settle_later(s);
+}
+
+void
+session_end(struct session *s, const char *reason)
+{
+	if (s->state == STATE_CLOSED)
+		return;
+	if (s->reason == NULL)
+		s->reason = reason;
+	session_end_transaction(s);
+	state_set(s, STATE_CLOSED);
+	journal_end(s);
+	watch_stop(&s->watch);
+	if (s->fd >= 0)
+		close(s->fd);
+	s->fd = -1;
+	input_clear(&s->input, &s->worker->blocks);
+	output_clear(&s->output, &s->worker->blocks);
+	free(s->tls);
+	s->tls = NULL;
+	worker_set_deadline(s, UINT64_MAX);
+	worker_settle_later(s);
+}
+
+/*
+ * Our last reply is written. When the client may still be sending, a close would reset the
+ * connection and could destroy that reply in its hands.
+ */
+static void
+finish_closing(struct session *s)
+{
+	if (!s->unread && !s->readable) {
+		session_end(s, NULL);
+		return;
+	}
+	if (s->lingering)
+		return;
+	s->lingering = true;
+	shutdown(s->fd, SHUT_WR);
+	session_expect_within(s, SESSION_LINGER_MS);
+	session_resume(s);
+}
+
+void
+session_settle(struct session *s)
+{
+	if (s->fd < 0)
+		return;
+	if (s->worker->draining && in_states(s, IN(CONNECTED) | IN_COMMANDS) && !recipients_pending(s))
+		session_reply(s, REPLY_busy);
+	if (!flush(s)) {
+		session_end(s, "client-reset");
+		return;
+	}
+	if (s->state == STATE_CLOSING) {
+		session_end_transaction(s);
+		if (output_empty(&s->output))
+			finish_closing(s);
+	}
+}
+
+void
+session_drain(struct session *s)
+{
+	worker_settle_later(s);
+}
+
+/* ---- input -------------------------------------------------------------------------------- */
+
+static bool
+takes_input(const struct session *s)
+{
+	return in_states(s, IN(CONTENT)) || (in_states(s, IN_COMMANDS) && !s->waiting);
+}
+
+static bool
+wants_input(const struct session *s)
+{
+	return (takes_input(s) && !s->blocked) || (s->state == STATE_CLOSING && s->lingering);
+}
+
+/* In: what is there to use; keeps what cannot be used yet. */
+static void
+take_input(struct session *s, struct span in)
+{
+	size_t used = 0;
+
+	while (used < in.len && takes_input(s)) {
+		struct span rest = span_from(in, used);
+		size_t n = s->state == STATE_CONTENT ? data_take(s, rest) : command_take(s, rest);
+
+		if (n == 0)
+			break;
+		used += n;
+	}
+	if (in_states(s, IN(CLOSING) | IN(CLOSED))) {
+		s->unread = s->unread || used < in.len;
+		s->drained += in.len - used;
+		input_clear(&s->input, &s->worker->blocks);
+	} else if (!input_keep(&s->input, &s->worker->blocks, span_from(in, used))) {
+		session_close(s, "memory");
+	}
+}
+
+static void
+on_end_of_input(struct session *s)
+{
+	s->readable = s->unread = false;
+	if (s->state == STATE_CLOSING)
+		worker_settle_later(s);
+	else
+		session_close(s, "client-closed");
+}
+
+static void
+read_once(struct session *s)
+{
+	struct input *kept = &s->input;
+	size_t room = s->state == STATE_CONTENT ? INPUT_LARGE : INPUT_BLOCK;
+	uint8_t *to = s->worker->inbox;
+	ssize_t n;
+
+	if (kept->p != NULL) {
+		to = kept->p + kept->len;
+		room = kept->cap - kept->len;
+	}
+	n = recv(s->fd, to, room, MSG_DONTWAIT);
+	if (n == 0) {
+		on_end_of_input(s);
+	} else if (n < 0 && errno == EAGAIN) {
+		s->readable = false;
+	} else if (n < 0 && errno != EINTR) {
+		session_end(s, "client-reset");
+	} else if (n > 0) {
+		/* A short read empties a socket, but it may hide that the end comes right behind. */
+		if ((size_t)n < room && !s->hangup)
+			s->readable = false;
+		kept->len += kept->p != NULL ? (size_t)n : 0;
+		take_input(s, kept->p != NULL ? input_span(kept) : span_of(to, (size_t)n));
+	}
+}
+
+void
+session_resume(struct session *s)
+{
+	int reads = 0;
+
+	s->waiting = false;
+	if (s->input.len > 0)
+		take_input(s, input_span(&s->input));
+	while (s->readable && wants_input(s)) {
+		if (reads++ == READS_PER_TURN) {
+			worker_resume_later(s);
+			return;
+		}
+		read_once(s);
+	}
+	if (s->lingering && s->drained > SESSION_LINGER_OCTETS)
+		session_end(s, NULL);
+}
+
+/* Octets that wait in the socket; -1 when it is broken or at its end. */
+static ssize_t
+peek(const struct session *s)
+{
+	uint8_t octet;
+	ssize_t n = recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n > 0)
+		return n;
+	return n < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+}
+
+bool
+session_has_more(struct session *s, struct span rest)
+{
+	return rest.len > 0 || (s->readable && peek(s) > 0);
+}
+
+bool
+session_client_gone(const struct session *s)
+{
+	struct pollfd p = {.fd = s->fd, .events = POLLRDHUP};
+
+	return s->hangup ||
+	       (poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+}
+
+/* ---- the beginning ---------------------------------------------------------------------------- */
+
+/* Who talks before the greeting is no mail client (rows 4, 5). */
+static void
+greet(struct session *s)
+{
+	ssize_t early = peek(s);
+	struct reply_details details = {.argument = span_str(s->worker->conf->top.hostname)};
+
+	if (early < 0) {
+		session_end(s, "client-closed");
+	} else if (early > 0) {
+		s->unread = true;
+		session_reply(s, REPLY_not_synchronized);
+	} else {
+		state_set(s, STATE_GREETED);
+		session_expect_within(s, s->worker->conf->limits.command_timeout * 1000);
+		session_reply_with(s, REPLY_greeting, &details);
+	}
+}
+
+static void
+turn_away(struct worker *w, int fd)
+{
+	uint8_t text[REPLY_LINE_MAX];
+	struct buf b = BUF_OVER(text);
+
+	(void)w;
+	count(COUNT_sessions_turned_away);
+	reply_put(&b, REPLY_busy, &(struct reply_details){0});
+	send(fd, b.p, b.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	close(fd);
+}
+
+struct session *
+session_open(struct worker *w, int fd, const struct ip *client, uint16_t port)
+{
+	struct session *s = pool_take(&w->session_pool);
+
+	if (s != NULL)
+		*s = (struct session){.worker = w, .fd = fd, .client = *client, .port = port};
+	if (s == NULL || !worker_seat(w, s)) {
+		pool_give(&w->session_pool, s);
+		turn_away(w, fd);
+		return NULL;
+	}
+	s->started_ms = w->now_ms;
+	journal_connect(s);
+	if (!watch(s, 0))
+		session_end(s, "memory");
+	else if (w->conf->top.greeting_delay == 0)
+		greet(s);
+	else
+		session_expect_within(s, w->conf->top.greeting_delay * 1000);
+	return s;
+}
+
+int
+session_detach(struct session *s)
+{
+	int fd = s->fd;
+
+	watch_stop(&s->watch);
+	s->fd = -1;
+	s->readable = s->hangup = false;
+	return fd;
+}
+
+bool
+session_attach(struct session *s, int fd)
+{
+	BUG_ON(s->fd >= 0);
+	s->fd = fd;
+	return watch(s, 0);
+}
+
+/* ---- events ------------------------------------------------------------------------------- */
+
+static void
+on_event(void *arg, unsigned events)
+{
+	struct session *s = arg;
+
+	worker_wake(s->worker);
+	if ((events & WATCH_CLOSED) != 0)
+		s->hangup = true;
+	if ((events & (WATCH_READ | WATCH_CLOSED)) != 0)
+		s->readable = true;
+	if ((events & WATCH_WRITE) != 0)
+		session_settle(s);
+	if (s->state == STATE_CONNECTED && s->readable)
+		greet(s);
+	else
+		session_resume(s);
+}
+
+void
+session_overdue(struct session *s)
+{
+	bool stuck = s->blocked && s->write_ms <= s->worker->now_ms;
+
+	count(COUNT_sessions_timed_out);
+	if (s->state == STATE_CONNECTED)
+		greet(s);
+	else if (s->state == STATE_SUBMITTED)
+		submission_overdue(s);
+	else if (stuck || in_states(s, IN(TLS) | IN(CLOSING)))
+		session_end(s, stuck ? "write-timeout" : "timeout");
+	else if (recipients_pending(s))
+		recipients_overdue(s);
+	else
+		session_reply(s, REPLY_timeout);
+}

@@ -1,0 +1,103 @@
+/*
+ * One mail transaction: from the accepted MAIL to the reply at the end of data, RSET, or the
+ * end of the session. All its memory is one arena with a cap; it is given back at once.
+ */
+#ifndef SMTPD_TRANSACTION_H
+#define SMTPD_TRANSACTION_H
+
+#include "lib/address.h"
+#include "lib/catalogue.h"
+#include "smtpd/content.h"
+#include "smtpd/header.h"
+#include "smtpd/id.h"
+#include "smtpd/message.h"
+#include "smtpd/reply.h"
+
+enum {
+	TRANSACTION_BLOCK = 4096,         /* octets of the first block, and of each further one */
+	TRANSACTION_GRANTED_MAX = 80000,  /* octets of all recipients inside `submit` */
+	TRANSACTION_PENDING_MAX = 128,    /* RCPTs whose answer is outstanding */
+};
+
+/* An accepted recipient, as lookupd granted it. */
+struct recipient {
+	struct recipient *next;
+	uint64_t size_limit, generation, expiry;
+	uint32_t hash; /* of the address in lower case */
+	uint16_t len, local_len;
+	uint8_t grant[32];
+	uint8_t address[]; /* inside form */
+};
+
+struct arena_block;
+
+struct transaction {
+	uint64_t number; /* counts up over all transactions of this worker; the nonce of the grants */
+	struct id id;
+	struct pool *blocks;
+	struct arena_block *arena;
+
+	/* MAIL */
+	struct address from;
+	uint64_t declared_size; /* 0: not said */
+	bool eight_bit;
+
+	/* RCPT */
+	struct recipient *first, **tail;
+	unsigned recipients;  /* accepted, without duplicates */
+	size_t granted_len;   /* octets they take inside `submit` */
+	uint8_t route[64], class[64];
+	uint8_t route_len, class_len;
+	uint64_t size_limit;  /* smallest limit of all that applies */
+	unsigned tried;       /* RCPTs answered */
+	unsigned excess;      /* RCPTs refused because the transaction was full */
+	struct asked *asked;  /* addresses whose answer is outstanding; NULL when none is */
+	unsigned pending;     /* how many those are */
+	unsigned stale;       /* answers that will come but were given up */
+
+	/* DATA */
+	struct content content;
+	struct header header;
+	struct message message;
+	bool storage_failed;
+	uint64_t stored;      /* octets of content in LF form, once it ended */
+
+	/* after the end of data */
+	bool submitted;       /* validators have it; they need no envelope_drop */
+	bool committed;       /* we told queue-handoff to go */
+	enum auth_result spf;
+
+	/* for the log; clock_ms() */
+	uint64_t mail_ms, data_ms, end_ms;
+	enum reply_id verdict; /* what the client was told at the end; REPLY_NONE: nothing */
+};
+
+/*
+ * In: blocks, a pool of TRANSACTION_BLOCK octets; outlives the transaction.
+ * Returns: NULL when memory is out.
+ */
+struct transaction *transaction_new(struct pool *blocks, struct pool *messages, struct budget *budget);
+void transaction_free(struct transaction **t);
+
+/* Remembers an address that lookupd is asked about. Returns: false when too many are outstanding, or no memory. */
+bool transaction_ask(struct transaction *t, struct span address);
+
+/* Whether transaction_ask would take another address of that length. */
+bool transaction_can_ask(const struct transaction *t, size_t len);
+
+/* Takes back the oldest address asked about. Out: *address_out, valid until the next call of transaction_ask or _answered. */
+void transaction_answered(struct transaction *t, struct span *address_out);
+
+/* An entry with the same local part octets and the same domain, or NULL. */
+const struct recipient *transaction_find(const struct transaction *t, struct span address);
+
+/* Whether the answer belongs to the same back-end group and policy class as those before. */
+bool transaction_same_group(const struct transaction *t, const struct msg_rcpt_answer *answer);
+
+/* Adds an accepted recipient. Returns: false when its memory is used up. */
+bool transaction_add(struct transaction *t, const struct msg_rcpt_answer *answer);
+
+/* Encodes the list of grants for `submit` into b. */
+struct msg_list transaction_granted(const struct transaction *t, struct buf *b);
+
+#endif
