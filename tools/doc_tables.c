@@ -45,11 +45,9 @@ static const struct doc_counter resolverd[] = {
 static const struct doc_counter queue_handoff[] = {
 #include "queue-handoff/counters.def"
 };
-#if __has_include("lookupd/counters.def")
 static const struct doc_counter lookupd[] = {
 #include "lookupd/counters.def"
 };
-#endif
 #undef COUNTER
 
 #define PROGRAM(name, table) \
@@ -60,9 +58,7 @@ const struct doc_program doc_programs[] = {
     PROGRAM("smtpd", smtpd),
     PROGRAM("tlsd", tlsd),
     PROGRAM("tls-keys", tls_keys),
-#if __has_include("lookupd/counters.def")
     PROGRAM("lookupd", lookupd),
-#endif
     PROGRAM("validators", validators),
     PROGRAM("validator", validator),
     PROGRAM("resolverd", resolverd),
