@@ -78,6 +78,7 @@ run_deferred(struct loop *loop)
 void
 loop_turn(struct loop *loop, bool wait)
 {
+	run_deferred(loop); /* from outside a turn: the first messages of a program */
 	loop->now_ms = 0;
 	event_base_loop(loop->base, EVLOOP_ONCE | (wait ? 0 : EVLOOP_NONBLOCK));
 	run_deferred(loop);

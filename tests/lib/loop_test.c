@@ -66,6 +66,21 @@ a_turn_runs_what_was_deferred_then_the_hooks(void **state)
 }
 
 static void
+what_was_deferred_outside_a_turn_does_not_wait_for_an_event(void **state)
+{
+	struct trace t = {.loop = loop_new()};
+	struct deferred item = {.fn = on_deferred, .arg = &t};
+	struct timer wake = {.active = false};
+
+	(void)state;
+	assert_int_equal(timer_set(t.loop, &wake, 20, on_hook, &t), 0);
+	loop_defer(t.loop, &item);
+	loop_turn(t.loop, true);
+	assert_string_equal(t.text, "dDh");
+	loop_free(&t.loop);
+}
+
+static void
 on_timer(void *arg)
 {
 	struct trace *t = arg;
@@ -129,6 +144,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_turn_runs_what_was_deferred_then_the_hooks),
+	    cmocka_unit_test(what_was_deferred_outside_a_turn_does_not_wait_for_an_event),
 	    cmocka_unit_test(a_timer_fires_once_and_not_when_stopped),
 	    cmocka_unit_test(an_edge_watch_tells_data_once_and_the_peers_end_without_reading),
 	};
