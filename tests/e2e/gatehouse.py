@@ -227,8 +227,8 @@ class Gatehouse:
 
     # ---- clients
 
-    def client(self, ehlo=True, **options):
-        client = Client(self.port, host=self.listen, **options)
+    def client(self, ehlo=True, host_address=None, **options):
+        client = Client(self.port, host=host_address or self.listen, **options)
         assert client.greeting is None or client.greeting.code == 220, client.greeting
         return client.ehlo() if ehlo and client.greeting else client
 

@@ -323,7 +323,7 @@ class ClientGone(unittest.TestCase):
                 for _ in range(4):
                     gateway.client().quit()
                 self.released.append(True)
-                gateway.wait_event("handoff", outcome="given_up")
+                gateway.wait_event("handoff", outcome="given-up")
                 self.assertEqual(backend.packages, [])
                 client.close()
 

@@ -1,0 +1,154 @@
+"""
+SPF and DKIM over real DNS packets: NSD with zones of ours, and clients whose address is not a
+loopback one, in a network that belongs to this test alone.
+"""
+
+import re
+import unittest
+
+import messages
+import network
+import nsd
+from backends import MaildirServer
+from dkim import Signer
+from gatehouse import HOSTNAME, Gatehouse
+from place import Directory
+
+GOOD = "192.0.2.10"
+OTHER = "192.0.2.66"
+
+
+def setUpModule():
+    if not network.enter_private([GOOD, OTHER]):
+        raise unittest.SkipTest("needs a network of its own")
+
+
+class Authentication(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = Directory("dkim")
+        cls.signer = Signer(cls.directory, "sender.example")
+        cls.names = nsd.Nsd({
+            "sender.example": '@ TXT "v=spf1 ip4:%s -all"\nsel._domainkey TXT %s\n'
+                              % (GOOD, nsd.txt(cls.signer.record())) +
+                              'soft TXT "v=spf1 ~all"\n'
+                              'client TXT "v=spf1 ip4:%s -all"\n' % GOOD +
+                              'incl TXT "v=spf1 include:_spf.sender.example -all"\n'
+                              '_spf TXT "v=spf1 a:host.sender.example -all"\n'
+                              'host A %s\n' % GOOD +
+                              'broken TXT "v=spf1 nonsense:x -all"\n',
+            "none.example": '@ TXT "nothing of that kind"\n',
+        })
+        cls.backend = MaildirServer()
+        cls.gateway = Gatehouse(cls.backend.port, listen="0.0.0.0", options={
+            "dns.servers": '{ "%s" }' % cls.names.address, "dns.timeout": 5}).start()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.gateway.stop()
+        cls.backend.stop()
+        cls.names.stop()
+        cls.directory.remove()
+
+    def block(self, sender, source=GOOD, message=None, helo="client.sender.example"):
+        """Sends a message. Returns: the unfolded header block that lies before it, with LF ends."""
+        self.backend.maildir.clear()
+        message = message or messages.simple()
+        with self.gateway.client(ehlo=False, host_address=GOOD, source=source) as client:
+            client.ehlo(helo)
+            reply = client.deliver(sender, ["alice@example.com"], message)
+            self.assertEqual(reply.status, "250 2.0.0", reply)
+        stored, = self.backend.maildir.messages()
+        content = message.replace(b"\r\n", b"\n")
+        self.assertTrue(stored.endswith(content))
+        return re.sub(rb"\n(?=[ \t])", b"", stored[:len(stored) - len(content)]).decode()
+
+    def results(self, *arguments, **options):
+        """The value of our Authentication-Results field."""
+        block = self.block(*arguments, **options)
+        fields = re.findall(r"^Authentication-Results:\s*(.*)$", block, re.M)
+        self.assertEqual(len(fields), 1, block)
+        self.assertTrue(fields[0].startswith(HOSTNAME + ";"), fields)
+        return fields[0]
+
+    def test_spf_pass(self):
+        self.assertRegex(self.results("a@sender.example"), r"spf=pass\b.*smtp\.mailfrom=\S*sender\.example")
+
+    def test_spf_pass_by_include(self):
+        self.assertRegex(self.results("a@incl.sender.example"), r"spf=pass\b")
+
+    def test_spf_fail(self):
+        self.assertRegex(self.results("a@sender.example", source=OTHER), r"spf=fail\b")
+
+    def test_spf_softfail_none_permerror(self):
+        self.assertRegex(self.results("a@soft.sender.example"), r"spf=softfail\b")
+        self.assertRegex(self.results("a@none.example"), r"spf=none\b")
+        self.assertRegex(self.results("a@broken.sender.example"), r"spf=permerror\b")
+
+    def test_row_213_null_sender(self):
+        """The identity of a message without a sender is the HELO name, and is called so."""
+        found = self.results("", helo="client.sender.example")
+        self.assertRegex(found, r"spf=pass\b.*smtp\.helo=client\.sender\.example")
+
+    def test_row_021_loopback(self):
+        """SPF is not run for a client whose address says nothing."""
+        block = self.block("a@sender.example", source="127.0.0.1")
+        self.assertNotIn("spf=pass", block)
+        self.assertNotIn("spf=fail", block)
+
+    def test_dkim_pass(self):
+        message = self.signer.sign(messages.simple(b"signed\n"))
+        self.assertRegex(self.results("a@sender.example", message=message),
+                         r"dkim=pass\b.*header\.d=sender\.example")
+
+    def test_dkim_pass_of_a_big_message(self):
+        message = self.signer.sign(messages.attachment(500000))
+        self.assertRegex(self.results("a@sender.example", message=message), r"dkim=pass\b")
+
+    def test_dkim_fail(self):
+        message = self.signer.sign(messages.simple(b"signed\n")).replace(b"signed", b"forged")
+        found = self.results("a@sender.example", message=message)
+        self.assertRegex(found, r"dkim=fail\b")
+        self.assertNotIn("dkim=pass", found)
+
+    def test_dkim_key_missing(self):
+        other = Signer(self.directory, "sender.example", "missing")
+        found = self.results("a@sender.example", message=other.sign(messages.simple()))
+        self.assertRegex(found, r"dkim=(permerror|temperror|fail)\b")
+
+    def test_row_203_forged_results_are_removed(self):
+        forged = b"Authentication-Results: %s; spf=pass smtp.mailfrom=bank.example\n" % HOSTNAME.encode()
+        self.backend.maildir.clear()
+        with self.gateway.client(ehlo=False, host_address=GOOD, source=OTHER) as client:
+            client.ehlo()
+            client.deliver("a@sender.example", ["alice@example.com"], forged + messages.simple())
+        stored, = self.backend.maildir.messages()
+        self.assertNotIn(b"bank.example", stored)
+
+
+class Policy(unittest.TestCase):
+    """spf.fail = reject and defer, and DNS that does not answer."""
+
+    def reply(self, fail, servers=None, sender="a@sender.example"):
+        with nsd.Nsd({"sender.example": '@ TXT "v=spf1 -all"\n'}) as names, \
+                MaildirServer() as backend, \
+                Gatehouse(backend.port, listen="0.0.0.0", options={
+                    "dns.servers": '{ "%s" }' % (servers or names.address),
+                    "spf.fail": '"%s"' % fail}) as gateway:
+            with gateway.client(host_address=GOOD, source=OTHER) as client:
+                return client.deliver(sender, ["alice@example.com"], messages.simple())
+
+    def test_reject(self):
+        self.assertEqual(self.reply("reject").status, "550 5.7.23")
+
+    def test_defer(self):
+        self.assertEqual(self.reply("defer").status, "451 4.7.24")
+
+    def test_row_250_259_no_answer(self):
+        """No name server: no verdict, and no refusal for good."""
+        reply = self.reply("reject", servers="127.0.0.1:9")
+        self.assertIn(reply.code, (250, 451))
+
+
+if __name__ == "__main__":
+    unittest.main()
