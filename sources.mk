@@ -148,4 +148,7 @@ SRC_queue-handoff := \
 	queue-handoff/trace.c
 
 # main: backend/main.c (gatehouse-maildir)
-SRC_backend :=
+SRC_backend := \
+	backend/maildir.c \
+	backend/package.c \
+	backend/server.c
