@@ -1,5 +1,4 @@
 #include "validators/child.h"
-#include "validators/spf.h"
 
 #include "lib/bug.h"
 #include "lib/clock.h"
@@ -192,7 +191,7 @@ serve_envelope(struct child *c, const struct resolver *resolver)
 	struct msg_job_envelope_answer out;
 	struct spf_answer answer;
 
-	spf_check(&q, resolver, &answer);
+	spf_check(c->setup->spf, &q, resolver, &answer);
 	out.spf = (uint8_t)answer.result;
 	out.spf_domain = span_of(answer.domain, answer.domain_len);
 	out.reason = span_of(answer.reason, answer.reason_len);
@@ -293,6 +292,6 @@ child_prepare(struct child_setup *setup_out, uint32_t dns_timeout_ms)
 	setup_out->dns_timeout_ms = dns_timeout_ms;
 	setup_out->filter = sandbox_filter_new(calls);
 	setup_out->dkim = dkim_new();
-	spf_warm_up();
-	return setup_out->filter != NULL && setup_out->dkim != NULL ? 0 : -1;
+	setup_out->spf = spf_new();
+	return setup_out->filter != NULL && setup_out->spf != NULL && setup_out->dkim != NULL ? 0 : -1;
 }

@@ -9,6 +9,7 @@
 #define VALIDATORS_CHILD_H
 
 #include "validators/dkim.h"
+#include "validators/spf.h"
 
 #include "lib/sandbox.h"
 
@@ -22,6 +23,7 @@ enum {
 /* What is prepared in the zygote. */
 struct child_setup {
 	struct sandbox_filter *filter;
+	struct spf *spf;
 	struct dkim *dkim;
 	uint32_t dns_timeout_ms; /* for one question */
 };

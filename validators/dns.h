@@ -19,6 +19,7 @@ enum dns_type {
 enum {
 	DNS_NAME_MAX = 253, /* octets, without the final dot */
 	DNS_LABEL_MAX = 63,
+	DNS_RECORD_MAX = 4096, /* octets of one record */
 	DNS_REPLY_MAX = 24000,
 };
 

@@ -1,11 +1,13 @@
 /*
  * SPF (RFC 7208): the result for one envelope.
  *
- * libspf2 evaluates, but it is not trusted with anything foreign: records are parsed strictly by
- * spf_record, macros are expanded by spf_macro, addresses matched and limits kept by us, and
- * what the library compiles is a canonical, short, macro-free record that we wrote
- * (spf_canon). Why: as packaged its macro code can be made to overrun its stack, it has no limit
- * over a whole evaluation, and it drops what does not fit into 511 octets without a word.
+ * libspf2 evaluates (the order of terms, qualifiers, include, redirect, mx), but it is shown
+ * nothing foreign, not one octet: records are read strictly by spf_record, macros expanded by
+ * spf_macro, names, addresses and limits kept by spf_run, and what the library compiles is a short
+ * record of our own in which numbered placeholders stand for names (spf_canon). Why: as
+ * packaged its macro code can be made to overrun its stack, it has no limit over a whole
+ * evaluation, it drops what does not fit into 511 octets without a word, and it lets
+ * every client on the loopback network pass.
  */
 #ifndef VALIDATORS_SPF_H
 #define VALIDATORS_SPF_H
@@ -33,10 +35,14 @@ struct spf_answer {
 	uint8_t reason[200];          /* for the log, printable */
 };
 
-/* Loads what the library loads lazily, before the process confines itself. */
-void spf_warm_up(void);
+struct spf; /* the library, warm */
+
+/* Makes it ready, before the process confines itself. Returns: NULL on failure. */
+struct spf *spf_new(void);
+void spf_free(struct spf **spf);
 
 /* Out: *answer_out, always filled. Blocks in resolver->ask. */
-void spf_check(const struct spf_question *q, const struct resolver *resolver, struct spf_answer *answer_out);
+void spf_check(struct spf *spf, const struct spf_question *q, const struct resolver *resolver,
+    struct spf_answer *answer_out);
 
 #endif
