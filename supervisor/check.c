@@ -19,10 +19,12 @@
 #include "supervisor/setup.h"
 
 enum {
-	HANDOFF_OVERHEAD = 8192,        /* octets of the fields and the envelope that we add */
-	SESSION_MEMORY = 16384,         /* octets, ours and the kernel's, rounded up */
-	PROGRAMS_MEMORY = 96 << 20,     /* octets of all programs without messages and sessions */
-	DESCRIPTORS_PER_SESSION = 2,    /* the client, and a message in progress */
+	HANDOFF_OVERHEAD = 8192,     /* octets of the fields and the envelope that we add */
+	SESSION_MEMORY = 16384,      /* octets, ours and the kernel's, rounded up */
+	PROGRAMS_MEMORY = 96 << 20,  /* octets of all programs without messages and sessions */
+	DESCRIPTORS_PER_SESSION = 2, /* the client, and a message in progress */
+	SETUP_CONF_OCTETS = 56000,   /* of the message conf, with room to spare */
+	SETUP_CONF_PAIRS = 1024,
 	DESCRIPTORS_OF_A_PROGRAM = 128, /* links, listening sockets, log, reserve */
 };
 
@@ -245,7 +247,15 @@ check_listen(struct check *c)
 	}
 }
 
-/* Whether a connection to ip:port would come back to us. */
+static bool
+is_loopback(const struct ip *ip)
+{
+	static const uint8_t v6[IP_LEN] = {[IP_LEN - 1] = 1};
+
+	return ip_is_v4(ip) ? ip->octets[12] == 127 : memcmp(ip->octets, v6, IP_LEN) == 0;
+}
+
+/* Whether a connection to ip:port would come back to us, as far as that can be seen here. */
 static bool
 is_ours(const struct conf *conf, const struct ip *ip, uint16_t port)
 {
@@ -254,7 +264,8 @@ is_ours(const struct conf *conf, const struct ip *ip, uint16_t port)
 
 	for (size_t i = 0; i < conf->top.listen.count; i++) {
 		if (ip_parse_port(span_str(conf->top.listen.items[i]), true, &own, &own_port) &&
-		    port == own_port && memcmp(&own, ip, sizeof(own)) == 0)
+		    port == own_port &&
+		    (memcmp(&own, ip, sizeof(own)) == 0 || (is_wildcard(&own) && is_loopback(ip))))
 			return true;
 	}
 	return false;
@@ -423,39 +434,76 @@ check_memory(struct check *c)
 
 /* ---- accounts ---- */
 
+/* What section users says of one program. */
+struct user {
+	enum program_id program;
+	const char *option, *name;
+	uid_t uid; /* 0: none */
+};
+
+static void
+find_account(struct check *c, struct user *user)
+{
+	uint64_t base = c->conf->top.uid_base;
+	const struct passwd *account = NULL;
+
+	if (user->name == NULL) {
+		user->uid = (uid_t)(base + (uint64_t)user->program);
+		account = getpwuid(user->uid);
+		if (account != NULL)
+			error(c, "uid_base", "gives %s the number %llu of the account \"%s\"",
+			    program_name(user->program), (unsigned long long)user->uid,
+			    account->pw_name);
+		return;
+	}
+	account = getpwnam(user->name);
+	if (account == NULL)
+		error(c, user->option, "there is no account \"%s\"", user->name);
+	else if (account->pw_uid == 0)
+		error(c, user->option, "must not be the superuser");
+	user->uid = account != NULL ? account->pw_uid : 0;
+}
+
 /* Each program has an account of its own: no two may send signals to, or trace, each other. */
 static void
 check_users(struct check *c)
 {
 	const struct conf_users *u = &c->conf->users;
-	const struct {
-		const char *option, *name;
-	} users[] = {
-	    {"users.smtpd", u->smtpd},
-	    {"users.tlsd", u->tlsd},
-	    {"users.tls_keys", u->tls_keys},
-	    {"users.lookupd", u->lookupd},
-	    {"users.validators", u->validators},
-	    {"users.validator", u->validator},
-	    {"users.resolverd", u->resolverd},
-	    {"users.queue_handoff", u->queue_handoff},
+	struct user users[] = {
+	    {PROGRAM_SMTPD, "users.smtpd", u->smtpd, 0},
+	    {PROGRAM_TLSD, "users.tlsd", u->tlsd, 0},
+	    {PROGRAM_TLS_KEYS, "users.tls_keys", u->tls_keys, 0},
+	    {PROGRAM_LOOKUPD, "users.lookupd", u->lookupd, 0},
+	    {PROGRAM_VALIDATORS, "users.validators", u->validators, 0},
+	    {PROGRAM_VALIDATOR, "users.validator", u->validator, 0},
+	    {PROGRAM_RESOLVERD, "users.resolverd", u->resolverd, 0},
+	    {PROGRAM_QUEUE_HANDOFF, "users.queue_handoff", u->queue_handoff, 0},
 	};
-	uid_t uids[sizeof(users) / sizeof(users[0])];
 
 	for (size_t i = 0; i < sizeof(users) / sizeof(users[0]); i++) {
-		const struct passwd *account =
-		    users[i].name != NULL ? getpwnam(users[i].name) : NULL;
-
-		uids[i] = account != NULL ? account->pw_uid : 0;
-		if (users[i].name != NULL && account == NULL)
-			error(c, users[i].option, "there is no account \"%s\"", users[i].name);
-		else if (account != NULL && account->pw_uid == 0)
-			error(c, users[i].option, "must not be the superuser");
+		find_account(c, &users[i]);
 		for (size_t j = 0; j < i; j++) {
-			if (uids[i] != 0 && uids[i] == uids[j])
+			if (users[i].uid != 0 && users[i].uid == users[j].uid)
 				error(c, users[i].option, "is the account of %s too",
-				    users[j].option);
+				    program_name(users[j].program));
 		}
+	}
+}
+
+/* What a program is told goes in one message. */
+static void
+check_told(struct check *c)
+{
+	static uint8_t room[SETUP_CONF_OCTETS];
+	uint16_t count;
+
+	for (unsigned p = 0; p < PROGRAM_COUNT; p++) {
+		struct buf b = BUF_OVER(room);
+
+		if (!conf_put_pairs(c->conf, (enum program_id)p, &b, &count) ||
+		    count > SETUP_CONF_PAIRS)
+			error(c, "backend", "there are more servers than %s can be told",
+			    program_name((enum program_id)p));
 	}
 }
 
@@ -472,6 +520,7 @@ check_configuration(const struct conf *conf, const struct conf_lines *lines, FIL
 	    check_users,
 	    check_tls,
 	    check_backends,
+	    check_told,
 	    check_dns,
 	    check_times,
 	    check_descriptor_limit,

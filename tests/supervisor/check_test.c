@@ -60,11 +60,13 @@ static int
 check(const char *text, unsigned *errors_out, unsigned *warnings_out)
 {
 	static struct conf_errors problems;
-	char whole[4096] = "";
+	static char whole[40000];
 	struct conf_lines *lines;
 	struct conf *conf;
 	FILE *out = fmemopen(said, sizeof(said), "w");
 	int rc;
+
+	whole[0] = '\0';
 
 	assert_non_null(out);
 	for (const char *p = text; *p != '\0'; p++) {
@@ -139,6 +141,16 @@ static const struct {
     {"server is us",
 	GOOD "backend a { servers = { \"127.0.0.1:2525\" } message_size = 36708352 }\n", 1, 1,
 	"is where this gateway itself listens\n"},
+    {"server is us, by any address",
+	GOOD "listen = \"0.0.0.0:628\"\nbackend a { servers = { \"127.0.0.2:628\", "
+	     "\"192.0.2.1:628\" } message_size = "
+	     "36708352 }\n",
+	1, 1,
+	"f:7: error: backend.a.servers: \"127.0.0.2:628\" is where this gateway itself listens\n"},
+    {"server is us, by any address, 6",
+	GOOD
+	"listen = \"[::]:628\"\nbackend a { servers = \"[::1]:628\" message_size = 36708352 }\n",
+	1, 1, "is where this gateway itself listens\n"},
     {"size not said", GOOD "backend a { servers = { \"192.0.2.1:628\" } }\n", 0, 2,
 	"f: warning: backend.a.message_size: is not said"},
     {"size too small", GOOD "backend a { servers = \"192.0.2.1:628\" message_size = 1008191 }\n", 1,
@@ -174,13 +186,15 @@ static const struct {
     {"the superuser", GOOD BACKEND "users { smtpd = root }\n", 1, 1,
 	"f:7: error: users.smtpd: must not be the superuser\n"},
     {"one account for two", GOOD BACKEND "users { smtpd = daemon\ntlsd = daemon }\n", 1, 1,
-	"f:8: error: users.tlsd: is the account of users.smtpd too\n"},
+	"f:8: error: users.tlsd: is the account of smtpd too\n"},
+    {"the number of an account", GOOD BACKEND "uid_base = 65528\n", 1, 1,
+	"f:7: error: uid_base: gives validator the number 65534 of the account \"nobody\"\n"},
     {"no place for rundir", HOST RECIPIENTS MEMORY BACKEND "rundir = \"@/none/run\"\n", 1, 1,
 	"/none: No such file or directory\n"},
     {"rundir too long",
 	HOST RECIPIENTS MEMORY BACKEND
 	"rundir = "
-        "\"@/01234567890123456789012345678901234567890123456789012345678901234567890123456789\"\n",
+	"\"@/01234567890123456789012345678901234567890123456789012345678901234567890123456789\"\n",
 	1, 1, "f:5: error: rundir: the name is too long for a socket in it\n"},
     {"rundir a file", HOST RECIPIENTS MEMORY BACKEND "rundir = \"@/cert.pem\"\n", 1, 1,
 	"/cert.pem: is not a directory\n"},
@@ -227,6 +241,30 @@ row_275_directory_writable(void **state)
 	assert_int_equal(chmod(dir, 0700), 0);
 }
 
+/* 16 back ends of 64 servers each are more than one message holds. */
+static void
+more_than_can_be_told(void **state)
+{
+	static char text[32768] = GOOD;
+	unsigned errors, warnings;
+
+	(void)state;
+	for (unsigned i = 0; i < 16; i++) {
+		size_t len = strlen(text);
+
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+		    "backend b%u { message_size = 36708352\nservers = { ", i);
+		for (unsigned j = 1; j <= 64; j++)
+			len += (size_t)snprintf(
+			    text + len, sizeof(text) - len, "\"192.0.2.%u:628\",", j);
+		snprintf(text + len, sizeof(text) - len, "} }\n");
+	}
+	assert_int_equal(check(text, &errors, &warnings), 1);
+	assert_int_equal(errors, 1);
+	assert_non_null(strstr(
+	    said, "error: backend: there are more servers than queue-handoff can be told\n"));
+}
+
 static void
 descriptors_for_all_sessions(void **state)
 {
@@ -259,6 +297,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(findings),
 	    cmocka_unit_test(row_275_directory_writable),
+	    cmocka_unit_test(more_than_can_be_told),
 	    cmocka_unit_test(descriptors_for_all_sessions),
 	};
 

@@ -111,7 +111,7 @@ static const struct {
 	{"f:2: found duplicate title 'a'"}},
     {"title with a dot", "backend a.b { message_size = 1 }\n",
 	{"f:1: backend.a.b.message_size: the title must be 1 to 32 letters, digits, \"-\" and "
-         "\"_\""}},
+	 "\"_\""}},
     {"no title", "backend { servers = x }\n", {"f:1: missing title for section 'backend'"}},
     {"nothing in a titled section", "hostname = a\nbackend a { }\n",
 	{"f:2: backend a: sets nothing"}},
