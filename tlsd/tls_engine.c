@@ -9,6 +9,7 @@
 #include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/rsa.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +29,11 @@ void tls_config_use_fake_private_key(struct tls_config *);
  * process need: nothing is ever decrypted with them. TLS 1.3 has its own suites.
  */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+/* What tls-keys signs: a client that wants SHA-1 or SHA-224 is told so, not failed half-way. */
+#define SIGNATURES                                                                                 \
+	"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"     \
+	"RSA+SHA256:RSA+SHA384:RSA+SHA512"
 
 enum { CERTIFICATES_MOST = 16 };
 
@@ -57,6 +63,9 @@ static struct {
 	tls_sign_fn *sign;
 	void *arg;
 	struct tls_stream *handshaking; /* who runs tls_handshake() now */
+	bool collecting;                /* libtls is making a server */
+	size_t made_count;
+	SSL_CTX *made[CERTIFICATES_MOST]; /* libssl's contexts that it made for it */
 } engine;
 
 /* ---- private keys that are elsewhere ------------------------------------------------------------- */
@@ -157,6 +166,38 @@ methods_set(void)
 	return 0;
 }
 
+/* ---- what libtls has no setting for ---------------------------------------------------------------- */
+
+/*
+ * libtls keeps its SSL_CTX to itself, but libssl calls whoever has registered extra data for
+ * each one that is made.
+ */
+static void
+on_ssl_ctx_made(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long argl, void *argp)
+{
+	(void)ptr;
+	(void)ad;
+	(void)index;
+	(void)argl;
+	(void)argp;
+	if (engine.collecting && engine.made_count < CERTIFICATES_MOST)
+		engine.made[engine.made_count++] = parent;
+}
+
+/*
+ * Switching tickets off leaves TLS 1.3 with stateful ones, which are sent all the same, and some
+ * clients fail on any ticket. Each handshake is a full one, so nothing is cached either. Buffers
+ * are given back while a session is idle.
+ */
+static bool
+ssl_ctx_tune(SSL_CTX *ctx)
+{
+	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	return SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set1_sigalgs_list(ctx, SIGNATURES) == 1;
+}
+
 int
 tls_engine_init(tls_sign_fn *sign_fn, void *arg)
 {
@@ -166,7 +207,8 @@ tls_engine_init(tls_sign_fn *sign_fn, void *arg)
 	engine.arg = arg;
 	/* timegm() and gmtime_r() look for the time zone's file the first time. */
 	tzset();
-	if (tls_init() != 0 || RAND_bytes(octets, sizeof(octets)) != 1)
+	if (tls_init() != 0 || RAND_bytes(octets, sizeof(octets)) != 1 ||
+	    SSL_CTX_get_ex_new_index(0, NULL, on_ssl_ctx_made, NULL, NULL) < 0)
 		return -1;
 	return methods_set();
 }
@@ -237,6 +279,23 @@ config_new(const struct span *pems, size_t count, char *why_out)
 	return config;
 }
 
+/* Returns: 0, or -1 when libtls refuses or made no context that we saw. */
+static int
+server_configure(struct tls *server, struct tls_config *config)
+{
+	int rc;
+
+	engine.collecting = true;
+	engine.made_count = 0;
+	rc = tls_configure(server, config);
+	engine.collecting = false;
+	if (rc == 0 && engine.made_count == 0)
+		rc = -1;
+	for (size_t i = 0; i < engine.made_count && rc == 0; i++)
+		rc = ssl_ctx_tune(engine.made[i]) ? 0 : -1;
+	return rc;
+}
+
 /* Returns: whether libtls takes it; the server keeps the configuration by its own count. */
 static bool
 server_new(struct tls_context *context, const struct span *pems, char *why_out)
@@ -247,7 +306,7 @@ server_new(struct tls_context *context, const struct span *pems, char *why_out)
 	if (config == NULL)
 		return false;
 	context->server = tls_server();
-	good = context->server != NULL && tls_configure(context->server, config) == 0;
+	good = context->server != NULL && server_configure(context->server, config) == 0;
 	if (!good)
 		why_set(why_out, context->server != NULL ? tls_error(context->server) : NULL);
 	tls_config_free(config);

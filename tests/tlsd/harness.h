@@ -153,6 +153,7 @@ struct house {
 	pid_t keys_pid;
 	struct link *smtpd; /* smtpd's end */
 	struct verdict verdict;
+	uint64_t session; /* whose answers are counted; 0: all */
 	unsigned ups, fails;
 	uint64_t up_session, failed_session;
 	unsigned reason;
@@ -169,6 +170,8 @@ on_tls_up(void *ctx, struct link *link, const union msg *m, int *fd)
 	struct house *h = ctx;
 
 	(void)link;
+	if (h->session != 0 && m->tls_up.session != h->session)
+		return;
 	h->ups++;
 	h->up_session = m->tls_up.session;
 	snprintf(h->version, sizeof(h->version), "%.*s", (int)m->tls_up.version.len, (const char *)m->tls_up.version.p);
@@ -188,6 +191,8 @@ on_tls_failed(void *ctx, struct link *link, const union msg *m, int *fd)
 
 	(void)link;
 	(void)fd;
+	if (h->session != 0 && m->tls_failed.session != h->session)
+		return;
 	h->fails++;
 	h->failed_session = m->tls_failed.session;
 	h->reason = m->tls_failed.reason;
@@ -246,8 +251,10 @@ keys_start(const char *const *names)
 	house.keys_pid = fork();
 	assert_true(house.keys_pid >= 0);
 	if (house.keys_pid == 0) {
-		close(pair[0]);
-		keys_child(pair[1], names);
+		/* Nothing else of ours: an end of a socket here would keep it open there. */
+		dup2(pair[1], 3);
+		close_range(4, ~0u, 0);
+		keys_child(3, names);
 	}
 	close(pair[1]);
 	assert_int_equal(signer_peer(&house.tlsd.signer, pair[0]), 0);
@@ -398,6 +405,7 @@ client_open(struct client *c)
 	SSL_set_fd(c->ssl, c->fd);
 	SSL_set_connect_state(c->ssl);
 	house.ups = house.fails = 0;
+	house.session = c->session;
 	tls_ask(c->server, c->session);
 }
 
