@@ -115,31 +115,49 @@ check_slot(const struct cdbfile *c, unsigned table, uint32_t hash, uint32_t reco
 	return NULL;
 }
 
-const char *
-cdbfile_check_table(const struct cdbfile *c, unsigned table, uint32_t probes_max, uint32_t *used_out)
+static const char *
+check_slots(struct cdbfile_check *check, const struct cdbfile *c, uint64_t len, uint32_t probes_max)
 {
-	const uint8_t *head = c->octets.p + (size_t)table * SLOT_LEN;
-	uint64_t at = cdb_unpack(head), slots = cdb_unpack(head + 4);
 	struct run run = {0};
 	const char *wrong;
 
-	*used_out = 0;
-	if (slots == 0)
-		return NULL;
-	if (at < c->records_end || at + slots * SLOT_LEN > c->octets.len)
-		return "a hash table lies outside the file";
-	for (const uint8_t *p = c->octets.p + at, *end = p + slots * SLOT_LEN; p < end; p += SLOT_LEN) {
+	for (const uint8_t *p = c->octets.p + check->at, *end = p + len; p < end; p += SLOT_LEN) {
 		uint32_t record = cdb_unpack(p + 4);
 
 		run_slot(&run, record != 0);
 		if (record == 0)
 			continue;
-		wrong = check_slot(c, table, cdb_unpack(p), record);
+		wrong = check_slot(c, check->tables, cdb_unpack(p), record);
 		if (wrong != NULL)
 			return wrong;
-		++*used_out;
+		check->used++;
 	}
 	return run_longest(&run) > probes_max ? "too many keys with the same hash value" : NULL;
+}
+
+void
+cdbfile_check_init(struct cdbfile_check *check, const struct cdbfile *c)
+{
+	*check = (struct cdbfile_check){.at = c->records_end};
+}
+
+const char *
+cdbfile_check_table(struct cdbfile_check *check, const struct cdbfile *c, uint32_t probes_max)
+{
+	const uint8_t *head = c->octets.p + (size_t)check->tables * SLOT_LEN;
+	uint64_t len = (uint64_t)cdb_unpack(head + 4) * SLOT_LEN;
+	const char *wrong;
+
+	if (len > 0 && (cdb_unpack(head) != check->at || len > c->octets.len - check->at))
+		return "a hash table is not in its place";
+	wrong = check_slots(check, c, len, probes_max);
+	if (wrong != NULL)
+		return wrong;
+	check->at += len;
+	check->tables++;
+	return check->tables == CDBFILE_TABLES && check->at != c->octets.len
+	           ? "something follows the hash tables"
+	           : NULL;
 }
 
 /* ---- writing -------------------------------------------------------------------------------- */

@@ -32,14 +32,24 @@ enum cdbfile_status cdbfile_get(const struct cdbfile *c, struct span key, struct
 enum cdbfile_status cdbfile_next(
     const struct cdbfile *c, uint32_t *at, struct span *key_out, struct span *value_out);
 
+/* What the check of one hash table after another has seen. */
+struct cdbfile_check {
+	unsigned tables; /* checked */
+	uint64_t at;     /* where the next one must begin */
+	uint64_t used;   /* slots */
+};
+
+void cdbfile_check_init(struct cdbfile_check *check, const struct cdbfile *c);
+
 /*
- * Checks one hash table: it lies behind the records, every slot points to a record and is in
- * the table of its hash value, and no run of used slots is longer than probes_max, which so
- * limits the probes of every cdbfile_get.
- * Out: *used_out, its used slots. Returns: NULL, or what is wrong.
+ * Checks the next hash table: it begins where the one before ends, the first behind the records
+ * and the last up to the end; every slot points among the records and is in the table of its
+ * hash value; and no run of used slots is longer than probes_max, which so limits the probes of
+ * every cdbfile_get.
+ * Returns: NULL, or what is wrong.
  */
 const char *cdbfile_check_table(
-    const struct cdbfile *c, unsigned table, uint32_t probes_max, uint32_t *used_out);
+    struct cdbfile_check *check, const struct cdbfile *c, uint32_t probes_max);
 
 struct cdbfile_maker;
 

@@ -12,7 +12,7 @@
 enum {
 	STEP_OCTETS = 4 * 1024 * 1024, /* read and digested in one step */
 	STEP_RECORDS = 100000,         /* checked in one step */
-	STEP_TABLES = 16,              /* checked in one step */
+	STEP_TABLES = 16,              /* checked in one step; divides their number */
 };
 
 struct loader {
@@ -24,9 +24,9 @@ struct loader {
 	struct digest digest;
 	size_t have;     /* octets read */
 	size_t digested; /* of these, up to the end mark */
-	unsigned tables; /* checked */
-	uint32_t at;     /* where the next record begins */
-	uint64_t slots, records, recipients, domains;
+	struct cdbfile_check check;
+	uint32_t at; /* where the next record begins */
+	uint64_t records, recipients, domains;
 };
 
 static enum loader_status
@@ -133,6 +133,7 @@ phase_end_mark(struct loader *l)
 		return refuse(l, "damaged: its digest is not that of its content");
 	if (!cdbfile_over(&l->db->cdb, span_of(l->db->octets, covered)))
 		return refuse(l, "too short to be a recipients database");
+	cdbfile_check_init(&l->check, &l->db->cdb);
 	l->at = CDBFILE_HEAD;
 	return next_phase(l, phase_tables);
 }
@@ -140,16 +141,13 @@ phase_end_mark(struct loader *l)
 static enum loader_status
 phase_tables(struct loader *l)
 {
-	for (unsigned i = 0; i < STEP_TABLES && l->tables < CDBFILE_TABLES; i++) {
-		uint32_t used;
-		const char *wrong = cdbfile_check_table(&l->db->cdb, l->tables, LAYOUT_PROBES_MAX, &used);
+	for (unsigned i = 0; i < STEP_TABLES; i++) {
+		const char *wrong = cdbfile_check_table(&l->check, &l->db->cdb, LAYOUT_PROBES_MAX);
 
 		if (wrong != NULL)
 			return refuse(l, wrong);
-		l->slots += used;
-		l->tables++;
 	}
-	return l->tables < CDBFILE_TABLES ? LOADER_MORE : next_phase(l, phase_records);
+	return l->check.tables < CDBFILE_TABLES ? LOADER_MORE : next_phase(l, phase_records);
 }
 
 static enum loader_status
@@ -179,7 +177,7 @@ check_counts(const struct loader *l)
 {
 	const struct header *h = &l->db->header;
 
-	if (l->slots != l->records || l->domains != h->domains + 1 || l->recipients != h->recipients + 1)
+	if (l->check.used != l->records || l->domains != h->domains + 1 || l->recipients != h->recipients + 1)
 		return "its records are not as many as its header says";
 	if (h->recipients == 0 || h->domains == 0)
 		return "it has no recipients";
