@@ -115,14 +115,28 @@ SRC_lookupd := \
 
 # main: validators/main.c (validators), validators/child_main.c (validator)
 SRC_validators := \
+	validators/child.c \
 	validators/counters.c \
 	validators/dispatcher.c \
+	validators/dkim.c \
+	validators/dkim_engine.c \
+	validators/dkim_fields.c \
+	validators/dkim_signature.c \
+	validators/dkim_warm_up.c \
+	validators/dns.c \
 	validators/jobs.c \
 	validators/judge.c \
 	validators/policy.c \
 	validators/questions.c \
 	validators/sealed.c \
-	validators/transaction.c
+	validators/spf.c \
+	validators/spf_canon.c \
+	validators/spf_engine.c \
+	validators/spf_macro.c \
+	validators/spf_record.c \
+	validators/spf_run.c \
+	validators/transaction.c \
+	validators/zygote.c
 
 # main: resolverd/main.c
 SRC_resolverd := \

@@ -216,7 +216,7 @@ static bool
 put_signatures(const struct dkim_answer *answer, struct buf *b)
 {
 	for (size_t i = 0; i < answer->count; i++) {
-		const struct dkim_signature *s = &answer->signatures[i];
+		const struct dkim_result *s = &answer->results[i];
 		struct msg_dkim_verdict v = {span_of(s->domain, s->domain_len),
 		    span_of(s->selector, s->selector_len), (uint8_t)s->result, span_str(s->reason)};
 

@@ -1,9 +1,11 @@
 /*
  * DKIM (RFC 6376): the results of the signatures of one message.
  *
- * libopendkim verifies, but sees only what cannot hurt it (dkim_feed): the packaged library can be
- * made to write beyond its memory by an h= that names every field, and to read beyond it by
- * a crafted i=.
+ * libopendkim verifies, but sees only what cannot hurt it: the packaged library can be made to
+ * write beyond its memory by an h= that names every field, and to read beyond it by a crafted i=
+ * or a NUL. So signature fields are read strictly first (dkim_signature), those that are
+ * malformed, too many or weak never reach it, and a field with an unguessable name goes before all
+ * others (dkim_engine).
  */
 #ifndef VALIDATORS_DKIM_H
 #define VALIDATORS_DKIM_H
@@ -11,8 +13,13 @@
 #include "validators/dns.h"
 
 enum {
-	DKIM_SIGNATURES_MAX = 5,
-	DKIM_CLOCK_SKEW = 300, /* seconds */
+	DKIM_REPORTED_MAX = 8,         /* signatures that have a result */
+	DKIM_VERIFIED_MAX = 5,         /* of those, that are verified: the first ones */
+	DKIM_CLOCK_SKEW = 300,         /* seconds */
+	DKIM_HEADER_MAX = 256 * 1024,  /* octets of the header block */
+	DKIM_FIELDS_MAX = 2000,
+	DKIM_SIGNATURE_MAX = 16 * 1024, /* octets of one signature field */
+	DKIM_SIGNED_MAX = 100,          /* names in h= */
 };
 
 /* The content, in LF form. */
@@ -22,25 +29,26 @@ struct dkim_content {
 	void *arg;
 };
 
-struct dkim_signature {
+struct dkim_result {
 	enum auth_result result;
 	uint8_t domain_len, selector_len;
-	uint8_t domain[DNS_NAME_MAX], selector[DNS_NAME_MAX]; /* LDH and "_" */
+	uint8_t domain[DNS_NAME_MAX], selector[DNS_NAME_MAX]; /* LDH and "_", lower case */
 	const char *reason;                                   /* static text for the log */
 };
 
 struct dkim_answer {
 	size_t count;
-	struct dkim_signature signatures[DKIM_SIGNATURES_MAX];
+	struct dkim_result results[DKIM_REPORTED_MAX];
 };
 
 struct dkim; /* the library, warm */
 
 /* Loads the library and verifies once, so that nothing is loaded later. Returns: NULL on failure. */
 struct dkim *dkim_new(void);
-void dkim_close_free(struct dkim **dkim);
+void dkim_destroy(struct dkim **dkim);
 
 /*
+ * Judges every signature whose d= and s= can be read.
  * In: now, unix seconds.
  * Returns: false when our own trouble (memory, reading) left no result.
  */
