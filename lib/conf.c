@@ -293,7 +293,7 @@ path_split(const char *path, struct path *p_out)
 	if (last != NULL)
 		*last = '\0';
 	p_out->section = first != NULL ? p_out->text : "top";
-	p_out->title = first != last ? first + 1 : NULL;
+	p_out->title = first != NULL && first != last ? first + 1 : NULL;
 	p_out->key = last != NULL ? last + 1 : p_out->text;
 	return first == NULL || strcmp(p_out->section, "top") != 0;
 }
