@@ -124,11 +124,12 @@ on_value(cfg_t *cfg, cfg_opt_t *opt, const char *value, void *result)
 
 /* ---- the schema, from conf.def ---- */
 
-/* libconfuse copies it in cfg_init; the names are static. */
+/*
+ * The arrays of the sections one after the other, each with its end, and that of the top behind
+ * them. libconfuse copies all in cfg_init; the names are static.
+ */
 struct schema {
-	cfg_opt_t
-	    *opts; /* the sections' arrays one after the other, each with its end; the top last */
-	cfg_opt_t *top;
+	cfg_opt_t *opts, *top;
 };
 
 static cfg_opt_t
