@@ -14,10 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum {
-	FRAME_HEAD = 8,
-	PACKETS_PER_EVENT = 16, /* then others get their turn */
-};
+enum { FRAME_HEAD = 8 };
 
 struct packet {
 	struct packet *next;
@@ -496,6 +493,7 @@ link_read(struct link *l)
 	return what;
 }
 
+/* One packet a time: the watch is level-triggered, and to look for another in vain costs as much. */
 static void
 on_readable(void *arg, unsigned events)
 {
@@ -503,9 +501,7 @@ on_readable(void *arg, unsigned events)
 
 	(void)events;
 	l->depth++;
-	for (int i = 0; i < PACKETS_PER_EVENT && l->fd >= 0; i++)
-		if (link_read(l) != RECEIVED)
-			break;
+	link_read(l);
 	l->depth--;
 	if (l->freed && l->depth == 0)
 		link_release(l);

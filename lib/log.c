@@ -9,6 +9,7 @@
 
 enum {
 	GATHER_MAX = 64 * 1024,
+	GATHER_ENOUGH = 16 * 1024, /* is written without waiting for more */
 	ELLIPSIS_ROOM = 8, /* kept free for `..."` and the line feed */
 	VALUE_MAX = 600,   /* octets of one value before encoding */
 };
@@ -26,6 +27,7 @@ static const struct {
 static struct {
 	int fd;
 	size_t len;
+	bool urgent;       /* a notice or worse is among them */
 	uint64_t dropped;  /* since the start */
 	uint64_t reported; /* of these, what the log was told */
 	uint8_t octets[GATHER_MAX];
@@ -189,6 +191,7 @@ log_end(struct log_line *l)
 	}
 	memcpy(gathered.octets + gathered.len, l->octets, l->len);
 	gathered.len += l->len;
+	gathered.urgent |= l->severity <= LOG_SEV_NOTICE;
 }
 
 void
@@ -234,9 +237,22 @@ write_out(void)
 	gathered.len -= done;
 }
 
+bool
+log_waiting(void)
+{
+	return gathered.len > 0;
+}
+
+bool
+log_urgent(void)
+{
+	return gathered.urgent || gathered.len >= GATHER_ENOUGH;
+}
+
 void
 log_flush(void)
 {
+	gathered.urgent = false;
 	if (gathered.len > 0)
 		write_out();
 	if (gathered.len == 0 && gathered.reported < gathered.dropped) {

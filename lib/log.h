@@ -53,8 +53,17 @@ void log_end(struct log_line *l);
 void log_event1(enum log_event event, const char *key, const char *value);
 void log_event_errno(enum log_event event, const char *key, const char *value, int error);
 
-/* Writes what has gathered. The loop's turn hook does it; fatal paths do it themselves. */
+/* Writes what has gathered. The program's turn hook does it; fatal paths do it themselves. */
 void log_flush(void);
+
+/*
+ * Whether lines have gathered, and whether they should be written now: a notice or worse is
+ * among them, or they are many. Others may wait LOG_DELAY_MS, so that a busy program writes
+ * many with one call.
+ */
+enum { LOG_DELAY_MS = 20 };
+bool log_waiting(void);
+bool log_urgent(void);
 
 /* Lines lost because the log did not take them. */
 uint64_t log_dropped(void);

@@ -196,11 +196,26 @@ static struct link_role control_role = {
 
 /* ---- life ------------------------------------------------------------------------------------- */
 
+static struct timer log_timer;
+
 static void
-flush_log(void *arg)
+on_log_timer(void *arg)
 {
 	(void)arg;
 	log_flush();
+}
+
+static void
+flush_log(void *arg)
+{
+	struct program *prog = arg;
+
+	if (!log_waiting())
+		return;
+	if (log_urgent())
+		log_flush();
+	else if (!log_timer.active && timer_set(prog->loop, &log_timer, LOG_DELAY_MS, on_log_timer, NULL) != 0)
+		log_flush();
 }
 
 static struct turn_hook log_hook = {.fn = flush_log};
@@ -223,6 +238,7 @@ program_begin(struct program *prog, const struct program_spec *spec, void *state
 		program_fatal(prog, "control link: this program is started by gatehouse", errno);
 		return -1;
 	}
+	log_hook.arg = prog;
 	loop_add_hook(prog->loop, &log_hook);
 	while (!prog->started && prog->exit_status == 0)
 		if (link_wait(prog->control, SETUP_TIMEOUT_MS) != 1)
