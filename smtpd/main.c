@@ -9,6 +9,9 @@
 #include "smtpd/partners.h"
 #include "smtpd/worker.h"
 
+/* More than limits.message_size can be: no memory file grows past it, whatever goes wrong. */
+enum { MESSAGE_FILE_MAX = 1100 * 1000 * 1000 };
+
 struct smtpd {
 	struct partners partners;     /* links to lookupd, validators, queue-handoff, tlsd */
 	struct worker worker;         /* sessions */
@@ -84,7 +87,7 @@ on_status(struct program *prog)
 
 static const struct program_spec spec = {
     .id = PROGRAM_SMTPD,
-    .sandbox = {.calls = SANDBOX_ACCEPT | SANDBOX_MEMFD},
+    .sandbox = {.calls = SANDBOX_ACCEPT | SANDBOX_MEMFD, .file_size = MESSAGE_FILE_MAX},
     .counters = {smtpd_counters, COUNT_END},
     .on_conf = on_conf,
     .on_peer = on_peer,
