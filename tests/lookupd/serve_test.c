@@ -1,0 +1,636 @@
+#include "lookupd/serve.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <cmocka.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lookupd/counters.h"
+#include "tests/lookupd/databases.h"
+
+enum { ANSWERS = 4096, RATE = 100, BURST = RATE * SERVE_BURST_S };
+
+/* smtpd's end of a link: what was answered, copied. */
+struct asker {
+	struct link *link;
+	unsigned lost;
+	size_t count;
+	struct {
+		struct msg_rcpt_answer m; /* spans point into octets */
+		uint8_t octets[1200];
+	} answers[ANSWERS];
+};
+
+static const uint8_t key[GRANT_KEY_LEN] = "a key of two and thirty octets!!";
+static struct loop *loop;
+static struct serve serve;
+static struct asker *one, *two;
+static char verdicts[1024];
+static unsigned idle;
+static int log_fds[2];
+
+static struct span
+keep(struct buf *b, struct span s)
+{
+	struct span kept = span_of(b->p + b->len, s.len);
+
+	buf_put_span(b, s);
+	assert_false(b->full);
+	return kept;
+}
+
+static void
+on_answer(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct asker *a = ctx;
+	struct msg_rcpt_answer *copy = &a->answers[a->count].m;
+	struct buf b = BUF_OVER(a->answers[a->count].octets);
+
+	(void)link;
+	(void)fd;
+	assert_true(a->count < ANSWERS);
+	*copy = m->rcpt_answer;
+	copy->status = keep(&b, copy->status);
+	copy->text = keep(&b, copy->text);
+	copy->recipient = keep(&b, copy->recipient);
+	copy->route = keep(&b, copy->route);
+	copy->class = keep(&b, copy->class);
+	a->count++;
+}
+
+static void
+on_lost(void *ctx, struct link *link)
+{
+	(void)link;
+	((struct asker *)ctx)->lost++;
+}
+
+static const struct link_handler handlers[] = {{MSG_rcpt_answer, on_answer}};
+static const struct link_role smtpd_role = {
+    .self = PROGRAM_SMTPD,
+    .peer = PROGRAM_LOOKUPD,
+    .handlers = handlers,
+    .handler_count = 1,
+    .on_lost = on_lost,
+};
+
+static void
+on_verdict(void *arg, bool taken, const char *detail)
+{
+	size_t len = strlen(verdicts);
+
+	(void)arg;
+	snprintf(verdicts + len, sizeof(verdicts) - len, "%s: %s\n", taken ? "taken" : "refused", detail);
+}
+
+static void
+on_idle(void *arg)
+{
+	(void)arg;
+	idle++;
+}
+
+static void
+turns(unsigned n)
+{
+	while (n-- > 0)
+		loop_turn(loop, false);
+}
+
+static void
+connect_asker(struct asker *a, unsigned index, uint32_t instance)
+{
+	int fds[2];
+
+	assert_int_equal(link_pair(fds), 0);
+	assert_int_equal(serve_peer(&serve, index, instance, fds[0]), 0);
+	link_free(&a->link);
+	memset(a, 0, sizeof(*a));
+	a->link = link_new(loop, fds[1], &smtpd_role, a);
+	assert_non_null(a->link);
+}
+
+static void
+ask(struct asker *a, uint64_t session, uint64_t transaction, const char *address)
+{
+	struct msg_rcpt_ask m = {session, transaction, span_str(address)};
+
+	assert_true(link_send(a->link, MSG_rcpt_ask, &m, -1));
+}
+
+static void
+give_list(const char *text, uint64_t generation, bool at_once)
+{
+	struct octets o = octets_of_list(text, generation);
+	int fd = memfd_create("list", MFD_CLOEXEC);
+
+	assert_int_equal(pwrite(fd, o.p, o.len, 0), o.len);
+	free(o.p);
+	serve_file(&serve, SPAN("/r.cdb"), fd, at_once);
+}
+
+static void
+give_octets(struct span octets)
+{
+	int fd = memfd_create("bad", MFD_CLOEXEC);
+
+	assert_int_equal(pwrite(fd, octets.p, octets.len, 0), octets.len);
+	serve_file(&serve, SPAN("/bad.cdb"), fd, false);
+}
+
+static const char *
+logged(void)
+{
+	static char text[64 * 1024];
+	ssize_t n;
+
+	log_flush();
+	n = read(log_fds[0], text, sizeof(text) - 1);
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static const char list[] = "Alice@example.com backend=store class=staff size=77\n"
+                           "dave@example.com reject=\"5.2.1 Mailbox disabled\"\n"
+                           "erin@example.com defer=\"4.2.2 Mailbox full\"\n";
+
+static int
+start_with(const char *postmaster)
+{
+	loop = loop_new();
+	serve = (struct serve){.on_verdict = on_verdict, .on_idle = on_idle};
+	verdicts[0] = '\0';
+	idle = 0;
+	for (size_t i = 0; i < LOOKUPD_COUNTERS; i++)
+		lookupd_counters[i].value = 0;
+	one = calloc(1, sizeof(*one));
+	two = calloc(1, sizeof(*two));
+	if (loop == NULL || one == NULL || two == NULL || pipe2(log_fds, O_CLOEXEC | O_NONBLOCK) != 0)
+		return -1;
+	log_init(log_fds[1]);
+	if (serve_init(&serve, loop, RATE, postmaster) != 0 || serve_set_key(&serve, key) != 0)
+		return -1;
+	return 0;
+}
+
+static int
+start(void **state)
+{
+	(void)state;
+	if (start_with(NULL) != 0)
+		return -1;
+	give_list(list, 10, true);
+	connect_asker(one, 0, 1001);
+	connect_asker(two, 1, 1002);
+	return 0;
+}
+
+static int
+stop(void **state)
+{
+	(void)state;
+	serve_clear(&serve);
+	link_free(&one->link);
+	link_free(&two->link);
+	free(one);
+	free(two);
+	loop_free(&loop);
+	close(log_fds[0]);
+	close(log_fds[1]);
+	return 0;
+}
+
+/* ---- answers ------------------------------------------------------------------------------------ */
+
+static void
+answers_in_the_order_of_questions(void **state)
+{
+	static const struct {
+		const char *address;
+		enum rcpt_verdict verdict;
+		const char *status;
+	} rows[] = {
+	    {"ALICE@example.com", RCPT_ACCEPTED, ""},
+	    {"nobody@example.com", RCPT_UNKNOWN_USER, ""},
+	    {"alice@other.example", RCPT_UNKNOWN_DOMAIN, ""},
+	    {"dave@example.com", RCPT_REFUSED, "5.2.1"},
+	    {"erin@example.com", RCPT_DEFERRED, "4.2.2"},
+	    {"postmaster", RCPT_UNKNOWN_USER, ""},
+	    {"postmaster@example.com", RCPT_UNKNOWN_USER, ""},
+	};
+	enum { ROWS = sizeof(rows) / sizeof(rows[0]) };
+
+	(void)state;
+	for (uint64_t i = 0; i < ROWS; i++)
+		ask(one, 50 + i, 7, rows[i].address);
+	turns(6);
+	assert_int_equal(one->count, ROWS);
+	for (uint64_t i = 0; i < ROWS; i++) {
+		const struct msg_rcpt_answer *m = &one->answers[i].m;
+
+		assert_int_equal(m->session, 50 + i);
+		assert_int_equal(m->transaction, 7);
+		assert_int_equal(m->verdict, rows[i].verdict);
+		assert_int_equal(m->generation, 10);
+		assert_true(span_eq(m->status, span_str(rows[i].status)));
+		if (m->verdict != RCPT_ACCEPTED) {
+			static const uint8_t zero[GRANT_LEN];
+
+			assert_memory_equal(m->grant, zero, GRANT_LEN);
+			assert_int_equal(m->recipient.len, 0);
+		}
+	}
+	assert_int_equal(LOOKUPD_COUNT(questions), ROWS);
+	assert_int_equal(LOOKUPD_COUNT(unknown_user), 3);
+}
+
+/* The terms as queue-handoff knows them. */
+static bool
+grant_holds(const struct msg_rcpt_answer *m, uint32_t instance, uint64_t transaction)
+{
+	struct grant_key *k = grant_key_new(key);
+	struct grant_terms terms = {
+	    .instance = instance,
+	    .transaction = transaction,
+	    .recipient = m->recipient,
+	    .route = m->route,
+	    .class = m->class,
+	    .size_limit = m->size_limit,
+	    .generation = m->generation,
+	    .expiry = m->expiry,
+	};
+	bool holds = grant_check(k, &terms, m->grant);
+
+	grant_key_free(&k);
+	return holds;
+}
+
+static void
+grants_are_bound_to_the_worker_and_the_transaction(void **state)
+{
+	const struct msg_rcpt_answer *m = &one->answers[0].m;
+
+	(void)state;
+	ask(one, 1, 7, "ALICE@example.com");
+	ask(two, 1, 7, "ALICE@example.com");
+	turns(6);
+	assert_int_equal(one->count, 1);
+	/* Row 105: the octets that came, not those of the record. */
+	assert_true(span_eq(m->recipient, SPAN("ALICE@example.com")));
+	assert_true(span_eq(m->route, SPAN("store")));
+	assert_true(span_eq(m->class, SPAN("staff")));
+	assert_int_equal(m->size_limit, 77);
+	assert_true(m->expiry > clock_unix() + 7000 && m->expiry <= clock_unix() + 7200);
+	assert_true(grant_holds(m, 1001, 7));
+	assert_false(grant_holds(m, 1001, 8));
+	assert_false(grant_holds(m, 1002, 7));
+	assert_true(grant_holds(&two->answers[0].m, 1002, 7));
+}
+
+static void
+postmaster_is_rewritten(void **state)
+{
+	(void)state;
+	stop(NULL);
+	assert_int_equal(start_with("Alice@Example.com"), 0);
+	give_list(list, 10, true);
+	connect_asker(one, 0, 1);
+	ask(one, 1, 1, "postmaster");
+	ask(one, 2, 1, "PostMaster@example.com");
+	turns(6);
+	assert_int_equal(one->count, 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(one->answers[i].m.verdict, RCPT_ACCEPTED);
+		assert_true(span_eq(one->answers[i].m.recipient, SPAN("Alice@Example.com")));
+		assert_true(span_eq(one->answers[i].m.route, SPAN("store")));
+		assert_true(grant_holds(&one->answers[i].m, 1, 1));
+	}
+	assert_null(strstr(logged(), "postmaster_unknown"));
+}
+
+static void
+postmaster_that_is_unknown_is_told(void **state)
+{
+	(void)state;
+	stop(NULL);
+	assert_int_equal(start_with("nobody@example.com"), 0);
+	give_list(list, 10, true);
+	assert_non_null(strstr(logged(), "event=postmaster_unknown address=nobody@example.com effect=deferred"));
+	connect_asker(one, 0, 1);
+	ask(one, 1, 1, "postmaster");
+	turns(6);
+	assert_int_equal(one->answers[0].m.verdict, RCPT_TROUBLE);
+}
+
+static void
+postmaster_that_is_no_address(void **state)
+{
+	struct serve s = {0};
+
+	(void)state;
+	assert_int_equal(serve_init(&s, loop, RATE, "nobody"), -1);
+	assert_int_equal(serve_init(&s, loop, RATE, "a b@example.com"), -1);
+	assert_int_equal(serve_init(&s, loop, RATE, "postmaster"), -1);
+	assert_int_equal(serve_init(&s, loop, RATE, NULL), 0);
+}
+
+static void
+row_262_without_a_database_everything_is_trouble(void **state)
+{
+	(void)state;
+	stop(NULL);
+	assert_int_equal(start_with(NULL), 0);
+	serve_file(&serve, SPAN("/r.cdb"), memfd_create("empty", MFD_CLOEXEC), true);
+	assert_non_null(strstr(verdicts, "refused: too short"));
+	connect_asker(one, 0, 1);
+	ask(one, 1, 1, "alice@example.com");
+	ask(one, 2, 1, "nobody@example.com");
+	ask(one, 3, 1, "alice@other.example");
+	turns(6);
+	assert_int_equal(one->count, 3);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(one->answers[i].m.verdict, RCPT_TROUBLE);
+}
+
+static void
+row_271_questions_that_are_none(void **state)
+{
+	static const char *const addresses[] = {"nobody", "a@b@", "@example.com", "a\tb@example.com", "a@"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
+		ask(one, i, 1, addresses[i]);
+	turns(6);
+	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
+		assert_int_equal(one->answers[i].m.verdict, RCPT_TROUBLE);
+	assert_int_equal(LOOKUPD_COUNT(malformed), sizeof(addresses) / sizeof(addresses[0]));
+	assert_int_equal(one->lost, 0);
+}
+
+/* ---- peers that break the rules --------------------------------------------------------------------- */
+
+static void
+put_frame(struct buf *b, unsigned type, struct span fields)
+{
+	buf_put_u32(b, (uint32_t)fields.len);
+	buf_put_u16(b, (uint16_t)type);
+	buf_put_u16(b, 0);
+	buf_put_span(b, fields);
+}
+
+/* A question with these octets as its address, from a peer that encodes by hand. */
+static bool
+link_survives(struct span address)
+{
+	uint8_t octets[2048], fields[1024];
+	struct buf b = BUF_OVER(octets), f = BUF_OVER(fields);
+	struct msg_hello hello = {catalogue_digest(), PROGRAM_SMTPD};
+	int fds[2];
+	bool alive;
+
+	assert_int_equal(link_pair(fds), 0);
+	assert_int_equal(serve_peer(&serve, 9, 9, fds[0]), 0);
+	assert_true(msg_encode(MSG_hello, &hello, &f));
+	put_frame(&b, MSG_hello, buf_span(&f));
+	f = BUF_OVER(fields);
+	buf_put_u64(&f, 1);
+	buf_put_u64(&f, 1);
+	buf_put_u16(&f, (uint16_t)address.len);
+	buf_put_span(&f, address);
+	put_frame(&b, MSG_rcpt_ask, buf_span(&f));
+	assert_false(b.full || f.full);
+	assert_int_equal(send(fds[1], b.p, b.len, 0), b.len);
+	turns(4);
+	alive = serve.workers[9] != NULL;
+	close(fds[1]);
+	turns(4);
+	assert_null(serve.workers[9]);
+	return alive;
+}
+
+static void
+row_271_lengths_outside_the_catalogue(void **state)
+{
+	static uint8_t long_address[513];
+
+	(void)state;
+	memset(long_address, 'a', sizeof(long_address));
+	assert_false(link_survives(span_of(long_address, 0)));
+	assert_true(link_survives(span_of(long_address, 512)));
+	assert_false(link_survives(span_of(long_address, 513)));
+	assert_true(link_survives(SPAN("a\0b@example.com")));
+	assert_int_equal(LOOKUPD_COUNT(malformed), 2);
+}
+
+static void
+row_272_a_link_that_breaks_the_rules_is_closed_alone(void **state)
+{
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(link_pair(fds), 0);
+	assert_int_equal(serve_peer(&serve, 5, 5, fds[0]), 0);
+	assert_int_equal(send(fds[1], "garbage", 7, 0), 7);
+	turns(4);
+	assert_null(serve.workers[5]);
+	close(fds[1]);
+	ask(one, 1, 1, "alice@example.com");
+	turns(6);
+	assert_int_equal(one->answers[0].m.verdict, RCPT_ACCEPTED);
+}
+
+static void
+row_274_too_many_misses(void **state)
+{
+	unsigned unknown = 0, trouble = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < BURST + 200; i++)
+		ask(one, i, 1, "nobody@example.com");
+	turns(12);
+	assert_int_equal(one->count, BURST + 200);
+	for (size_t i = 0; i < one->count; i++) {
+		unknown += one->answers[i].m.verdict == RCPT_UNKNOWN_USER;
+		trouble += one->answers[i].m.verdict == RCPT_TROUBLE;
+	}
+	assert_int_equal(unknown + trouble, BURST + 200);
+	assert_in_range(unknown, BURST, BURST + 20); /* a little comes in while the test runs */
+	assert_int_equal(LOOKUPD_COUNT(throttled), trouble);
+	/* A good guess does not show now, the log has said it, and others are not touched. */
+	serve.workers[0]->misses.thousandths = 0;
+	serve.workers[0]->misses.at_ms = UINT64_MAX;
+	ask(one, 1, 1, "alice@example.com");
+	ask(two, 1, 1, "alice@example.com");
+	turns(6);
+	assert_int_equal(one->answers[BURST + 200].m.verdict, RCPT_TROUBLE);
+	assert_int_equal(two->answers[0].m.verdict, RCPT_ACCEPTED);
+	assert_non_null(strstr(logged(), "event=lookups_throttled worker=0 rate=100"));
+}
+
+static void
+hits_cost_nothing(void **state)
+{
+	(void)state;
+	for (uint64_t i = 0; i < BURST * 4; i++)
+		ask(one, i, 1, "alice@example.com");
+	turns(12);
+	for (size_t i = 0; i < BURST * 4; i++)
+		assert_int_equal(one->answers[i].m.verdict, RCPT_ACCEPTED);
+}
+
+/* ---- databases come and go ----------------------------------------------------------------------------- */
+
+static void
+new_database_in_steps(void **state)
+{
+	(void)state;
+	verdicts[0] = '\0';
+	give_list("new@example.com\n", 11, false);
+	assert_string_equal(verdicts, ""); /* questions are answered in between */
+	ask(one, 1, 1, "alice@example.com");
+	for (int i = 0; i < 100 && verdicts[0] == '\0'; i++)
+		turns(1);
+	assert_string_equal(verdicts, "taken: generation 11, 1 recipients\n");
+	turns(4);
+	assert_int_equal(one->answers[0].m.verdict, RCPT_ACCEPTED);
+	ask(one, 2, 1, "alice@example.com");
+	ask(one, 3, 1, "new@example.com");
+	turns(6);
+	assert_int_equal(one->answers[1].m.verdict, RCPT_UNKNOWN_USER);
+	assert_int_equal(one->answers[2].m.verdict, RCPT_ACCEPTED);
+	assert_int_equal(one->answers[2].m.generation, 11);
+	serve_gauges(&serve);
+	assert_int_equal(LOOKUPD_COUNT(generation), 11);
+	assert_int_equal(LOOKUPD_COUNT(recipients), 1);
+	assert_non_null(strstr(logged(), "event=database_taken path=/r.cdb generation=11 recipients=1 domains=1"));
+}
+
+static void
+f42_bad_database_keeps_the_old_one(void **state)
+{
+	(void)state;
+	give_octets(SPAN("nothing of the kind"));
+	for (int i = 0; i < 100; i++)
+		turns(1);
+	assert_non_null(strstr(verdicts, "refused: too short"));
+	assert_non_null(strstr(logged(), "event=database_refused path=/bad.cdb reason=\"too short to be a "
+	                                 "recipients database\" serving=10"));
+	ask(one, 1, 1, "alice@example.com");
+	turns(6);
+	assert_int_equal(one->answers[0].m.verdict, RCPT_ACCEPTED);
+	assert_int_equal(one->answers[0].m.generation, 10);
+	assert_int_equal(LOOKUPD_COUNT(databases_refused), 1);
+}
+
+static void
+f46_a_hundred_databases_at_once(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 100; i++) {
+		give_list("new@example.com\n", 100 + i, false);
+		if (i % 3 == 0)
+			turns(1);
+	}
+	for (int i = 0; i < 100; i++)
+		turns(1);
+	assert_int_equal(serve.db->header.generation, 199);
+	assert_null(serve.loading);
+}
+
+static void
+row_270_is_an_alarm(void **state)
+{
+	struct domain d = {.flags = DOMAIN_SERVED | DOMAIN_LOCAL};
+	struct leaf leaf = {.verdict = LEAF_ACCEPT};
+	struct writer w;
+	struct octets o;
+
+	(void)state;
+	writer_begin(&w);
+	writer_domain(&w, "newer.example", &d);
+	writer_leaf(&w, KEY_USER, 1, "a", &leaf);
+	o = writer_end(&w, span_of(NULL, 0));
+	give_octets(span_of(o.p, o.len));
+	free(o.p);
+	for (int i = 0; i < 100; i++)
+		turns(1);
+	ask(one, 1, 1, "a@newer.example");
+	ask(one, 2, 1, "b@newer.example");
+	turns(6);
+	assert_int_equal(one->answers[0].m.verdict, RCPT_TROUBLE);
+	assert_int_equal(one->answers[1].m.verdict, RCPT_TROUBLE);
+	assert_int_equal(LOOKUPD_COUNT(unevaluable), 2);
+	assert_non_null(strstr(logged(), "event=record_unevaluable recipient=a@newer.example"));
+}
+
+/* ---- workers come and go --------------------------------------------------------------------------------- */
+
+static void
+restarted_worker_replaces_its_link(void **state)
+{
+	struct link *old = one->link;
+
+	(void)state;
+	one->link = NULL;
+	connect_asker(one, 0, 2001);
+	link_free(&old);
+	ask(one, 1, 1, "alice@example.com");
+	turns(6);
+	assert_int_equal(serve.worker_count, 2);
+	assert_true(grant_holds(&one->answers[0].m, 2001, 1));
+	assert_false(grant_holds(&one->answers[0].m, 1001, 1));
+}
+
+static void
+drains_when_the_last_worker_is_gone(void **state)
+{
+	(void)state;
+	serve_drain(&serve);
+	assert_int_equal(idle, 0);
+	ask(one, 1, 1, "alice@example.com");
+	turns(6);
+	assert_int_equal(one->answers[0].m.verdict, RCPT_ACCEPTED);
+	link_free(&one->link);
+	turns(6);
+	assert_int_equal(idle, 0);
+	link_free(&two->link);
+	turns(6);
+	assert_int_equal(idle, 1);
+	assert_int_equal(serve.worker_count, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+	    TEST(answers_in_the_order_of_questions),
+	    TEST(grants_are_bound_to_the_worker_and_the_transaction),
+	    TEST(postmaster_is_rewritten),
+	    TEST(postmaster_that_is_unknown_is_told),
+	    TEST(postmaster_that_is_no_address),
+	    TEST(row_262_without_a_database_everything_is_trouble),
+	    TEST(row_271_questions_that_are_none),
+	    TEST(row_271_lengths_outside_the_catalogue),
+	    TEST(row_272_a_link_that_breaks_the_rules_is_closed_alone),
+	    TEST(row_274_too_many_misses),
+	    TEST(hits_cost_nothing),
+	    TEST(new_database_in_steps),
+	    TEST(f42_bad_database_keeps_the_old_one),
+	    TEST(f46_a_hundred_databases_at_once),
+	    TEST(row_270_is_an_alarm),
+	    TEST(restarted_worker_replaces_its_link),
+	    TEST(drains_when_the_last_worker_is_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
