@@ -128,7 +128,8 @@ execute(struct session *s, const struct command *c, enum reply_id refusal,
 {
 	s->commands++;
 	count(COUNT_commands);
-	session_expect_within(s, s->worker->conf->limits.command_timeout * 1000);
+	if (!recipients_pending(s))
+		session_expect_within(s, s->worker->conf->limits.command_timeout * 1000);
 	refusal = check_synchronized(s, c, refusal, rest);
 	if (refusal == REPLY_NONE && (c->flags & COMMAND_JUNK) != 0 && !count_junk(s))
 		return;

@@ -261,11 +261,9 @@ take_input(struct session *s, struct span in)
 static void
 on_end_of_input(struct session *s)
 {
-	s->readable = s->unread = false;
-	if (s->state == STATE_CLOSING)
-		worker_settle_later(s);
-	else
-		session_close(s, "client-closed");
+	session_close(s, "client-closed");
+	s->readable = s->unread = false; /* nothing is left to wait for */
+	worker_settle_later(s);
 }
 
 static void
@@ -443,15 +441,16 @@ session_overdue(struct session *s)
 {
 	bool stuck = s->blocked && s->write_ms <= s->worker->now_ms;
 
-	count(COUNT_sessions_timed_out);
-	if (s->state == STATE_CONNECTED)
+	if (s->state == STATE_CONNECTED) {
 		greet(s);
-	else if (s->state == STATE_SUBMITTED)
+	} else if (s->state == STATE_SUBMITTED) {
 		submission_overdue(s);
-	else if (stuck || in_states(s, IN(TLS) | IN(CLOSING)))
+	} else if (stuck || in_states(s, IN(TLS) | IN(CLOSING))) {
 		session_end(s, stuck ? "write-timeout" : "timeout");
-	else if (recipients_pending(s))
+	} else if (recipients_pending(s)) {
 		recipients_overdue(s);
-	else
+	} else {
+		count(COUNT_sessions_timed_out);
 		session_reply(s, REPLY_timeout);
+	}
 }
