@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-enum { CASES_MAX = 4000, RECORDS_MAX = 400 };
+enum { CASES_MAX = 4000, RECORDS_MAX = 120 };
 
 struct test_case {
 	char *name;
@@ -30,12 +30,32 @@ static size_t case_count;
 static unsigned passed_count, failed_count;
 static struct spf *spf;
 
+/* Memory for all cases, never given back. */
+static void *
+keep(size_t len)
+{
+	static _Alignas(16) uint8_t room[8 << 20];
+	static size_t used;
+	void *p = room + used;
+
+	used += (len + 15) / 16 * 16;
+	if (used > sizeof(room))
+		abort();
+	return p;
+}
+
+static char *
+keep_text(const char *text)
+{
+	return strcpy(keep(strlen(text) + 1), text);
+}
+
 /* "=6162" gives the octets of it, and a NUL behind. */
 static struct span
 unhex(const char *text)
 {
 	size_t len = strlen(text + 1) / 2;
-	uint8_t *p = malloc(len + 1);
+	uint8_t *p = keep(len + 1);
 
 	for (size_t i = 0; i < len; i++) {
 		unsigned v = 0;
@@ -72,7 +92,7 @@ type_of(const char *text)
 static struct span
 address(struct span text)
 {
-	struct ip *ip = malloc(sizeof(*ip));
+	struct ip *ip = keep(sizeof(*ip));
 
 	if (!ip_parse(text, ip))
 		abort();
@@ -89,11 +109,11 @@ add_record(struct test_case *c, const char *line)
 	if (sscanf(line, "%1999s %15s %u %19999s", name, type, &preference, data) != 4)
 		abort();
 	if (c->records == NULL)
-		c->records = calloc(RECORDS_MAX, sizeof(*r));
+		c->records = keep(RECORDS_MAX * sizeof(*r));
 	if (type_of(type) < 0 || c->count == RECORDS_MAX)
 		return; /* a type that nobody asks for */
 	r = &c->records[c->count++];
-	r->name = (char *)(uintptr_t)unhex(name).p;
+	r->name = (const char *)unhex(name).p;
 	r->type = type_of(type);
 	r->preference = preference;
 	r->data = unhex(data);
@@ -110,7 +130,7 @@ take_line(char *line)
 	line[strcspn(line, "\n")] = '\0';
 	value = value != NULL ? value + 1 : line + strlen(line);
 	if (strncmp(line, "CASE ", 5) == 0)
-		c->name = strdup(value);
+		c->name = keep_text(value);
 	else if (strncmp(line, "IP ", 3) == 0 && !ip_parse(span_str(value), &c->client))
 		abort();
 	else if (strncmp(line, "HELO ", 5) == 0)
@@ -118,7 +138,7 @@ take_line(char *line)
 	else if (strncmp(line, "FROM ", 5) == 0)
 		c->sender = unhex(value);
 	else if (strncmp(line, "EXPECT ", 7) == 0)
-		c->expect = strdup(value);
+		c->expect = keep_text(value);
 	else if (strncmp(line, "RR ", 3) == 0)
 		add_record(c, value);
 	else if (strcmp(line, "END") == 0 && case_count < CASES_MAX - 1)
@@ -195,6 +215,7 @@ main(int argc, char **argv)
 		tests[i] = (struct CMUnitTest){
 		    .name = cases[i].name, .test_func = run_case, .initial_state = &cases[i]};
 	_cmocka_run_group_tests("spf_suite", tests, case_count, NULL, NULL);
+	spf_free(&spf);
 	printf("%u passed, %u failed\n", passed_count, failed_count);
 	return failed_count == 0 && passed_count > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -9,7 +9,7 @@
 enum { ZONE_TIMEOUT = 0, ZONE_CNAME = 5 };
 
 struct zone_record {
-	char *name;
+	const char *name;
 	int type; /* enum dns_type, ZONE_CNAME; ZONE_TIMEOUT: whatever is not listed before it fails */
 	unsigned preference;
 	struct span data; /* as in dns_record */
