@@ -422,7 +422,9 @@ relay_out_step(struct session *s)
 {
 	enum flow flow = relay_out(s);
 
-	if (flow == FLOW_BROKEN)
+	if (flow == FLOW_BROKEN && s->client_ended)
+		session_free(s); /* it has gone, and was only not told so */
+	else if (flow == FLOW_BROKEN)
 		session_broken(s);
 	else if (flow == FLOW_ENDED)
 		flush_start(s);

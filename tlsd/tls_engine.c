@@ -56,6 +56,7 @@ struct tls_stream {
 	int fd;
 	bool asked;  /* a handshake has one signature */
 	bool failed; /* that the signer did not make */
+	bool ended;  /* FIN has been read */
 };
 
 /* libcrypto's methods are global to the process, so this is too. */
@@ -436,6 +437,7 @@ on_read(struct tls *tls, void *room, size_t cap, void *arg)
 	ssize_t n = recv(s->fd, room, cap, MSG_DONTWAIT);
 
 	(void)tls;
+	s->ended = n == 0;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return TLS_WANT_POLLIN;
 	return n;
@@ -502,7 +504,10 @@ tls_stream_handshake(struct tls_stream *s)
 ssize_t
 tls_stream_read(struct tls_stream *s, void *room, size_t cap)
 {
-	return tls_read(s->tls, room, cap);
+	ssize_t n = tls_read(s->tls, room, cap);
+
+	/* A FIN without close_notify is an error to libssl. */
+	return n == TLS_BROKEN && s->ended ? TLS_END : n;
 }
 
 ssize_t

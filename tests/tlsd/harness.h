@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
@@ -367,7 +368,7 @@ tcp_pair(int *client_out, int *server_out)
 {
 	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t len = sizeof(sa);
-	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
 	assert_int_equal(bind(listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
 	assert_int_equal(listen(listener, 1), 0);
@@ -377,6 +378,7 @@ tcp_pair(int *client_out, int *server_out)
 	*server_out = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	assert_true(*server_out >= 0);
 	fcntl(*client_out, F_SETFL, O_NONBLOCK);
+	setsockopt(*client_out, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 	close(listener);
 }
 
