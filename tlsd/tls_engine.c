@@ -30,10 +30,13 @@ void tls_config_use_fake_private_key(struct tls_config *);
  */
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 
-/* What tls-keys signs: a client that wants SHA-1 or SHA-224 is told so, not failed half-way. */
-#define SIGNATURES                                                                                 \
-	"ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"     \
-	"RSA+SHA256:RSA+SHA384:RSA+SHA512"
+/*
+ * What tls-keys signs: a client that wants SHA-1 or SHA-224 is told so, not failed half-way. Not
+ * const only because libssl's macro casts it away.
+ */
+static char signatures[] =
+    "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
+    "RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
 enum { CERTIFICATES_MOST = 16 };
 
@@ -196,7 +199,7 @@ ssl_ctx_tune(SSL_CTX *ctx)
 	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-	return SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set1_sigalgs_list(ctx, SIGNATURES) == 1;
+	return SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set1_sigalgs_list(ctx, signatures) == 1;
 }
 
 int
