@@ -4,6 +4,7 @@
  */
 #include "validators/spf.h"
 
+#include "tests/validators/cases.h"
 #include "tests/validators/zone.h"
 
 #include <setjmp.h>
@@ -30,43 +31,6 @@ static size_t case_count;
 static unsigned passed_count, failed_count;
 static struct spf *spf;
 
-/* Memory for all cases, never given back. */
-static void *
-keep(size_t len)
-{
-	static _Alignas(16) uint8_t room[8 << 20];
-	static size_t used;
-	void *p = room + used;
-
-	used += (len + 15) / 16 * 16;
-	if (used > sizeof(room))
-		abort();
-	return p;
-}
-
-static char *
-keep_text(const char *text)
-{
-	return strcpy(keep(strlen(text) + 1), text);
-}
-
-/* "=6162" gives the octets of it, and a NUL behind. */
-static struct span
-unhex(const char *text)
-{
-	size_t len = strlen(text + 1) / 2;
-	uint8_t *p = keep(len + 1);
-
-	for (size_t i = 0; i < len; i++) {
-		unsigned v = 0;
-
-		sscanf(text + 1 + 2 * i, "%2x", &v);
-		p[i] = (uint8_t)v;
-	}
-	p[len] = 0;
-	return span_of(p, len);
-}
-
 static int
 type_of(const char *text)
 {
@@ -92,7 +56,7 @@ type_of(const char *text)
 static struct span
 address(struct span text)
 {
-	struct ip *ip = keep(sizeof(*ip));
+	struct ip *ip = case_memory(sizeof(*ip));
 
 	if (!ip_parse(text, ip))
 		abort();
@@ -109,14 +73,14 @@ add_record(struct test_case *c, const char *line)
 	if (sscanf(line, "%1999s %15s %u %19999s", name, type, &preference, data) != 4)
 		abort();
 	if (c->records == NULL)
-		c->records = keep(RECORDS_MAX * sizeof(*r));
+		c->records = case_memory(RECORDS_MAX * sizeof(*r));
 	if (type_of(type) < 0 || c->count == RECORDS_MAX)
 		return; /* a type that nobody asks for */
 	r = &c->records[c->count++];
-	r->name = (const char *)unhex(name).p;
+	r->name = (const char *)case_octets(name).p;
 	r->type = type_of(type);
 	r->preference = preference;
-	r->data = unhex(data);
+	r->data = case_octets(data);
 	if (r->type == DNS_TYPE_A || r->type == DNS_TYPE_AAAA)
 		r->data = address(r->data);
 }
@@ -127,49 +91,21 @@ take_line(char *line)
 	char *value = strchr(line, ' ');
 	struct test_case *c = &cases[case_count];
 
-	line[strcspn(line, "\n")] = '\0';
 	value = value != NULL ? value + 1 : line + strlen(line);
 	if (strncmp(line, "CASE ", 5) == 0)
-		c->name = keep_text(value);
+		c->name = case_text(value);
 	else if (strncmp(line, "IP ", 3) == 0 && !ip_parse(span_str(value), &c->client))
 		abort();
 	else if (strncmp(line, "HELO ", 5) == 0)
-		c->helo = unhex(value);
+		c->helo = case_octets(value);
 	else if (strncmp(line, "FROM ", 5) == 0)
-		c->sender = unhex(value);
+		c->sender = case_octets(value);
 	else if (strncmp(line, "EXPECT ", 7) == 0)
-		c->expect = keep_text(value);
+		c->expect = case_text(value);
 	else if (strncmp(line, "RR ", 3) == 0)
 		add_record(c, value);
 	else if (strcmp(line, "END") == 0 && case_count < CASES_MAX - 1)
 		case_count++;
-}
-
-static void
-load(const char *file)
-{
-	char command[4096], *line = NULL;
-	size_t cap = 0;
-	FILE *in;
-
-	snprintf(command, sizeof(command), "/usr/bin/python3 tests/validators/spf_cases.py '%s'", file);
-	in = popen(command, "r");
-	if (in == NULL)
-		abort();
-	while (getline(&line, &cap, in) > 0)
-		take_line(line);
-	free(line);
-	if (pclose(in) != 0)
-		abort();
-}
-
-static const char *
-result_name(enum auth_result result)
-{
-	static const char *const names[] = {
-	    "unchecked", "none", "pass", "fail", "softfail", "neutral", "temperror", "permerror"};
-
-	return names[result];
 }
 
 static bool
@@ -209,7 +145,8 @@ main(int argc, char **argv)
 {
 	static struct CMUnitTest tests[CASES_MAX];
 
-	load(argc > 1 ? argv[1] : "tests/validators/data/spf_cases_rfc7208.json");
+	cases_read("tests/validators/spf_cases.py",
+	    argc > 1 ? argv[1] : "tests/validators/data/spf_cases_rfc7208.json", take_line);
 	spf = spf_new();
 	for (size_t i = 0; i < case_count; i++)
 		tests[i] = (struct CMUnitTest){
