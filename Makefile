@@ -29,8 +29,10 @@ CFLAGS ?= -O2 -g
 WARN := -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wpointer-arith -Wcast-qual -Wwrite-strings -Wundef -Wformat=2 \
 	-Wvla -Werror
-HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -fPIE \
-	-ftrivial-auto-var-init=zero
+HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full -fPIE
+# clang before 16 wants a second flag for it.
+HARDEN += $(shell $(CC) -ftrivial-auto-var-init=zero -x c -fsyntax-only /dev/null 2>/dev/null && \
+	echo -ftrivial-auto-var-init=zero)
 HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
 ifeq ($(shell uname -m),aarch64)
 HARDEN := $(subst -fcf-protection=full,-mbranch-protection=standard,$(HARDEN))

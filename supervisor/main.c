@@ -46,7 +46,7 @@ do_check(const char *config)
 	return rc;
 }
 
-/* The options, without the checks: a running gateway can be asked whatever its file says now. */
+/* The options, without the checks: the file only has to be readable for its rundir. */
 static int
 ask(const char *config, enum command_verb verb)
 {

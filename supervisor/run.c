@@ -1,4 +1,5 @@
 #include "supervisor/run.h"
+#include "supervisor/check.h"
 #include "supervisor/configuration.h"
 #include "supervisor/control.h"
 #include "supervisor/generation.h"
@@ -75,6 +76,7 @@ static void
 look_at_recipients(void *arg)
 {
 	struct gatehouse *gh = arg;
+	const char *wrong;
 	struct stat now;
 
 	timer_set(gh->loop, &gh->file_watch, WATCH_MS, look_at_recipients, gh);
@@ -85,7 +87,11 @@ look_at_recipients(void *arg)
 	    now.st_mtim.tv_nsec == gh->recipients.st_mtim.tv_nsec)
 		return;
 	gh->recipients = now;
-	generation_pass_recipients(gh->serving);
+	wrong = check_recipients_file(gh->serving->conf->top.recipients);
+	if (wrong != NULL)
+		log_event1(EVENT_recipients_refused, "reason", wrong);
+	else
+		generation_pass_recipients(gh->serving);
 }
 
 /* ---- stop and reload ---------------------------------------------------------------------------------- */
@@ -136,6 +142,17 @@ on_ready_deadline(void *arg)
 }
 
 static void
+reload_begun(struct gatehouse *gh)
+{
+	struct log_line l;
+
+	log_begin(&l, EVENT_reload);
+	log_u64(&l, "generation", gh->coming->number);
+	log_end(&l);
+	timer_set(gh->loop, &gh->ready_deadline, READY_MS, on_ready_deadline, gh);
+}
+
+static void
 reload(struct gatehouse *gh)
 {
 	char *text = NULL;
@@ -163,7 +180,7 @@ reload(struct gatehouse *gh)
 	if (gh->coming == NULL)
 		reload_failed(gh, text != NULL ? text : "");
 	else
-		timer_set(gh->loop, &gh->ready_deadline, READY_MS, on_ready_deadline, gh);
+		reload_begun(gh);
 	free(text);
 }
 

@@ -34,9 +34,14 @@ setup_workers(const struct conf *conf)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	uint64_t workers = conf->top.workers;
+	/* Each worker's share of the memory must hold one message of the largest size. */
+	uint64_t affordable = conf->limits.message_memory / conf->limits.message_size;
 
-	if (workers == 0)
+	if (workers == 0) {
 		workers = cores > 0 ? (uint64_t)cores : 1;
+		if (workers > affordable && affordable > 0)
+			workers = affordable;
+	}
 	return workers > WORKERS_MAX ? WORKERS_MAX : (unsigned)workers;
 }
 
