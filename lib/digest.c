@@ -11,13 +11,13 @@ _Static_assert(sizeof(struct hmac_sha256_ctx) <= sizeof(((struct mac *)0)->state
 static struct sha256_ctx *
 digest_ctx(struct digest *d)
 {
-	return (void *)d->state;
+	return (void *)&d->state;
 }
 
 static struct hmac_sha256_ctx *
 mac_ctx(struct mac *m)
 {
-	return (void *)m->state;
+	return (void *)&m->state;
 }
 
 void
