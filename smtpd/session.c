@@ -266,6 +266,17 @@ on_end_of_input(struct session *s)
 	worker_settle_later(s);
 }
 
+/*
+ * A short read has emptied the socket, unless the end of input comes right behind it, or the read
+ * stopped at an urgent octet (row 17). So half a line and content are always followed by another
+ * read, and whole commands, which are the rule, are not.
+ */
+static bool
+is_in_the_middle(const struct session *s)
+{
+	return s->state == STATE_CONTENT || s->input.len > 0 || s->line.discarded > 0;
+}
+
 static void
 read_once(struct session *s)
 {
@@ -286,11 +297,9 @@ read_once(struct session *s)
 	} else if (n < 0 && errno != EINTR) {
 		session_end(s, "client-reset");
 	} else if (n > 0) {
-		/* A short read empties a socket, but it may hide that the end comes right behind. */
-		if ((size_t)n < room && !s->hangup)
-			s->readable = false;
 		kept->len += kept->p != NULL ? (size_t)n : 0;
 		take_input(s, kept->p != NULL ? input_span(kept) : span_of(to, (size_t)n));
+		s->readable = (size_t)n == room || s->hangup || is_in_the_middle(s);
 	}
 }
 
