@@ -182,6 +182,29 @@ known_complaints(void **state)
 		assert_ptr_equal(complaint_find(span_str(table[i].text)), &table[i]);
 }
 
+/* The table that operators read is the one that decides. */
+static void
+documented_complaints(void **state)
+{
+	static char text[100000];
+	FILE *f = fopen("docs/backends.md", "r");
+	const struct complaint *table;
+	size_t n;
+
+	(void)state;
+	assert_non_null(f); /* tests run at the top of the tree */
+	text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+	fclose(f);
+	table = complaints(&n);
+	for (size_t i = 0; i < n; i++) {
+		char row[300];
+
+		snprintf(row, sizeof(row), "| `%s` | %s | %s |\n", table[i].text, table[i].about, table[i].source);
+		if (strstr(text, row) == NULL)
+			fail_msg("not in docs/backends.md: %s", row);
+	}
+}
+
 int
 main(void)
 {
@@ -193,6 +216,7 @@ main(void)
 	    cmocka_unit_test(sick_ones_last),
 	    cmocka_unit_test(trust),
 	    cmocka_unit_test(known_complaints),
+	    cmocka_unit_test(documented_complaints),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
