@@ -30,9 +30,10 @@ make_end_mark(uint8_t *p, size_t len)
 static void
 use(const struct database *db)
 {
-	static const char *const texts[] = {"alice@example.com", "bob+x@example.com", "dave@example.com",
-	    "x@catchall.example", "carol@catchall.example", "postmaster", "postmaster@example.com",
-	    "x@real.example", "x@alias.example", "u%v@catchall.example", "x@nowhere.example"};
+	static const char *const texts[] = {"alice@example.com", "bob+x@example.com",
+	    "dave@example.com", "x@catchall.example", "carol@catchall.example", "postmaster",
+	    "postmaster@example.com", "x@real.example", "x@alias.example", "u%v@catchall.example",
+	    "x@nowhere.example"};
 	static FILE *nowhere;
 	struct address postmaster;
 

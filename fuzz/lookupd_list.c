@@ -54,7 +54,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		BUG_ON((status == LIST_ERROR) != (error != NULL));
 		if (status == LIST_ENTRY) {
 			check_address(&entry);
-			if (collection_add(&c, &entry, (struct place){"fuzz", line}, &first) == COLLECTION_ADDED)
+			if (collection_add(&c, &entry, (struct place){"fuzz", line}, &first) ==
+			    COLLECTION_ADDED)
 				check_stored(&c, &entry);
 		}
 		rest = span_from(rest, end + 1);

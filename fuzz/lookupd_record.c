@@ -15,7 +15,8 @@ check_leaf(struct span value)
 		return;
 	leaf_put(&b, &one);
 	BUG_ON(b.full || leaf_decode(buf_span(&b), &again) != RECORD_OK);
-	BUG_ON(one.verdict != again.verdict || one.flags != again.flags || one.route != again.route);
+	BUG_ON(
+	    one.verdict != again.verdict || one.flags != again.flags || one.route != again.route);
 	BUG_ON(one.size != again.size || one.next_table != again.next_table);
 	BUG_ON(!span_eq(one.class, again.class) || !span_eq(one.status, again.status));
 	BUG_ON(!span_eq(one.text, again.text) || !span_eq(one.delivered_to, again.delivered_to));
@@ -35,8 +36,10 @@ check_domain(struct span value)
 	BUG_ON(one.flags != again.flags || one.route != again.route || one.count != again.count);
 	BUG_ON(one.table_count != again.table_count || one.table_count > LAYOUT_TABLES_MAX);
 	BUG_ON(!span_eq(one.real, again.real) || !span_eq(one.prefix, again.prefix));
-	BUG_ON(!span_eq(one.delimiters, again.delimiters) || !span_eq(one.wild_octets, again.wild_octets));
-	BUG_ON(!span_eq(one.wild_lengths, again.wild_lengths) || !span_eq(one.charset, again.charset));
+	BUG_ON(!span_eq(one.delimiters, again.delimiters) ||
+	       !span_eq(one.wild_octets, again.wild_octets));
+	BUG_ON(
+	    !span_eq(one.wild_lengths, again.wild_lengths) || !span_eq(one.charset, again.charset));
 }
 
 int

@@ -62,7 +62,8 @@ grant_make(const struct grant_key *key, const struct grant_terms *t, uint8_t gra
 }
 
 bool
-grant_check(const struct grant_key *key, const struct grant_terms *terms, const uint8_t grant[GRANT_LEN])
+grant_check(
+    const struct grant_key *key, const struct grant_terms *terms, const uint8_t grant[GRANT_LEN])
 {
 	uint8_t expected[GRANT_LEN];
 

@@ -181,7 +181,9 @@ cdbfile_maker_new(int fd)
 int
 cdbfile_maker_add(struct cdbfile_maker *m, struct span key, struct span value)
 {
-	return cdb_make_add(&m->make, key.p, (unsigned)key.len, value.p, (unsigned)value.len) < 0 ? -1 : 0;
+	return cdb_make_add(&m->make, key.p, (unsigned)key.len, value.p, (unsigned)value.len) < 0
+	           ? -1
+	           : 0;
 }
 
 int

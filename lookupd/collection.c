@@ -213,8 +213,8 @@ note_in_domain(struct collected_domain *d, const struct list_entry *entry)
 }
 
 enum collection_status
-collection_add(
-    struct collection *c, const struct list_entry *entry, struct place place, struct place *first_out)
+collection_add(struct collection *c, const struct list_entry *entry, struct place place,
+    struct place *first_out)
 {
 	uint8_t key_octets[8 + ADDRESS_LOCAL_MAX], leaf_octets[LEAF_MAX];
 	struct buf key = BUF_OVER(key_octets), leaf = BUF_OVER(leaf_octets);

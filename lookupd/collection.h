@@ -57,12 +57,12 @@ enum collection_status {
 	COLLECTION_ADDED,
 	COLLECTION_SAME,     /* said before, in the same words */
 	COLLECTION_CONFLICT, /* said before, otherwise */
-	COLLECTION_FULL,     /* more routes, or break characters of a domain, than the layout holds */
+	COLLECTION_FULL, /* more routes, or break characters of a domain, than the layout holds */
 	COLLECTION_NO_MEMORY,
 };
 
 /* Out: *first_out, for SAME and CONFLICT, where it was said before. */
-enum collection_status collection_add(
-    struct collection *c, const struct list_entry *entry, struct place place, struct place *first_out);
+enum collection_status collection_add(struct collection *c, const struct list_entry *entry,
+    struct place place, struct place *first_out);
 
 #endif

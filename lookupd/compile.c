@@ -12,6 +12,8 @@
 #include "lookupd/publish.h"
 #include "lookupd/source.h"
 
+enum { SHRINK_LEAST = 100 }; /* recipients; smaller databases may do what they like */
+
 static const struct span nothing = {NULL, 0};
 
 /* ---- reading ------------------------------------------------------------------------------------ */
@@ -37,7 +39,8 @@ read_sources(const struct compile_options *o, struct collection *c, struct build
 			trouble = true;
 	}
 	if (report->errors == 0 && c->recipients.used == 0)
-		report_error(report, NULL, 0, "the sources name no recipient; nothing was written", nothing);
+		report_error(
+		    report, NULL, 0, "the sources name no recipient; nothing was written", nothing);
 	if (report->errors == 0)
 		return EX_OK;
 	return trouble ? EX_TEMPFAIL : EX_CONFIG;
@@ -52,7 +55,8 @@ warn_postmasters(const struct compile_options *o, const struct collection *c, st
 	for (const struct collected_domain *d = c->first_domain; d != NULL; d = d->next)
 		if (!d->postmaster && !d->catch_all)
 			report_warning(report, NULL, 0,
-			    "no postmaster@ in this domain, and no --postmaster is said to be configured",
+			    "no postmaster@ in this domain, and no --postmaster is said to be "
+			    "configured",
 			    d->item.key);
 }
 
@@ -62,14 +66,18 @@ static int
 failed(struct report *report, const char *path, const char *what, int error)
 {
 	report_error(report, path, 0, what, span_str(strerror(error)));
-	return error == ENOENT || error == EACCES || error == ENOTDIR || error == EISDIR || error == EROFS
+	return error == ENOENT || error == EACCES || error == ENOTDIR || error == EISDIR ||
+	               error == EROFS
 	           ? EX_CONFIG
 	           : EX_TEMPFAIL;
 }
 
-/* One more than that of the file that is replaced; the time when there is none to go by. */
+/*
+ * One more than that of the file that is replaced; the time when there is none to go by.
+ * Out: *recipients_out, how many it has.
+ */
 static uint64_t
-next_generation(const struct compile_options *o, struct report *report)
+next_generation(const struct compile_options *o, struct report *report, uint64_t *recipients_out)
 {
 	int fd = open(o->output, O_RDONLY | O_CLOEXEC);
 	struct database *old;
@@ -77,16 +85,40 @@ next_generation(const struct compile_options *o, struct report *report)
 	bool unreadable;
 	uint64_t generation = o->now;
 
+	*recipients_out = 0;
 	if (fd < 0)
 		return generation;
 	old = loader_load(fd, &error, &unreadable);
 	if (old == NULL) {
-		report_warning(report, o->output, 0, "the file that is replaced is no good", span_str(error));
+		report_warning(
+		    report, o->output, 0, "the file that is replaced is no good", span_str(error));
 		return generation;
 	}
 	generation = old->header.generation + 1;
+	*recipients_out = old->header.recipients;
 	database_free(&old);
 	return generation;
+}
+
+/*
+ * Half of the users gone is far more often an export that broke off than it is meant, and every
+ * one of them would be refused for good.
+ */
+static bool
+shrinks(const struct compile_options *o, const struct collection *c, uint64_t before,
+    struct report *report)
+{
+	char detail[80];
+
+	if (o->shrink || before < SHRINK_LEAST || c->recipients.used >= before / 2)
+		return false;
+	snprintf(detail, sizeof(detail), "%zu instead of %llu", c->recipients.used,
+	    (unsigned long long)before);
+	report_error(report, o->output, 0,
+	    "less than half of the recipients that it has; nothing was written (--shrink allows "
+	    "it)",
+	    span_str(detail));
+	return true;
 }
 
 static void
@@ -102,7 +134,8 @@ check_configured(const struct database *db, const struct address *postmaster, st
 		    address_span(postmaster));
 	else if (r.verdict != RCPT_ACCEPTED)
 		report_warning(report, NULL, 0,
-		    "the sources do not accept the configured postmaster; mail for postmaster is deferred",
+		    "the sources do not accept the configured postmaster; mail for postmaster is "
+		    "deferred",
 		    address_span(postmaster));
 }
 
@@ -130,8 +163,9 @@ static int
 write_output(const struct compile_options *o, const struct collection *c,
     const struct build_source *digests, struct report *report)
 {
+	uint64_t before;
 	struct build_facts facts = {
-	    .generation = next_generation(o, report),
+	    .generation = next_generation(o, report, &before),
 	    .built = o->now,
 	    .sources = digests,
 	    .source_count = o->source_count,
@@ -139,6 +173,8 @@ write_output(const struct compile_options *o, const struct collection *c,
 	struct publish p;
 	int status;
 
+	if (shrinks(o, c, before, report))
+		return EX_CONFIG;
 	if (publish_begin(&p, o->output) < 0)
 		return failed(report, o->output, "cannot make a file beside it", errno);
 	if (build_write(p.fd, c, &facts) < 0) {
@@ -151,8 +187,8 @@ write_output(const struct compile_options *o, const struct collection *c,
 out:
 	publish_abort(&p);
 	if (status == EX_OK)
-		fprintf(report->to, "%zu recipients in %zu domains, generation %llu\n", c->recipients.used,
-		    c->domains.used, (unsigned long long)facts.generation);
+		fprintf(report->to, "%zu recipients in %zu domains, generation %llu\n",
+		    c->recipients.used, c->domains.used, (unsigned long long)facts.generation);
 	return status;
 }
 

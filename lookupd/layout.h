@@ -35,21 +35,21 @@ enum {
 
 /* Types of keys. The header is the empty key. */
 enum layout_key {
-	KEY_DOMAIN = 'D',      /* + domain */
-	KEY_SUFFIX = 'S',      /* + "." and the rest of a domain */
-	KEY_VIRTUAL = 'V',     /* + whole address */
-	KEY_BOX = '=',         /* + box */
-	KEY_BOX_PREFIX = '+',  /* + beginning of a box */
-	KEY_ACCOUNT = 'u',     /* + account */
-	KEY_EXTENSION = 'x',   /* + target u32, name */
-	KEY_DEFAULT = 'p',     /* + target u32, beginning of a name */
+	KEY_DOMAIN = 'D',       /* + domain */
+	KEY_SUFFIX = 'S',       /* + "." and the rest of a domain */
+	KEY_VIRTUAL = 'V',      /* + whole address */
+	KEY_BOX = '=',          /* + box */
+	KEY_BOX_PREFIX = '+',   /* + beginning of a box */
+	KEY_ACCOUNT = 'u',      /* + account */
+	KEY_EXTENSION = 'x',    /* + target u32, name */
+	KEY_DEFAULT = 'p',      /* + target u32, beginning of a name */
 	KEY_UNSEARCHABLE = 'q', /* + target u32, directory */
-	KEY_NO_FILE = 'n',     /* + target u32 */
-	KEY_USER = 'U',        /* + table u32, local part */
-	KEY_WILD = 'W',        /* + table u32, beginning of a local part up to its break octet */
-	KEY_CATCH_ALL = 'C',   /* + table u32 */
-	KEY_ALIAS = 'A',       /* + table u32, alias that goes before a user */
-	KEY_ROUTE = 'R',       /* + route u16 */
+	KEY_NO_FILE = 'n',      /* + target u32 */
+	KEY_USER = 'U',         /* + table u32, local part */
+	KEY_WILD = 'W',         /* + table u32, beginning of a local part up to its break octet */
+	KEY_CATCH_ALL = 'C',    /* + table u32 */
+	KEY_ALIAS = 'A',        /* + table u32, alias that goes before a user */
+	KEY_ROUTE = 'R',        /* + route u16 */
 };
 
 /* An attribute type with this bit may be ignored by who does not know it. */
@@ -78,20 +78,20 @@ enum {
 };
 
 enum {
-	HEADER_FLAG_SERVED = 1,    /* relaying is limited to domains with DOMAIN_SERVED */
+	HEADER_FLAG_SERVED = 1,     /* relaying is limited to domains with DOMAIN_SERVED */
 	HEADER_FLAG_ASSIGN_BAD = 2, /* the table of boxes could not be read */
 };
 
 /* Flags of a D or S record. */
 enum {
-	DOMAIN_SERVED = 1,        /* mail for it may come in (rcpthosts) */
-	DOMAIN_LOCAL = 2,         /* the local part is a box */
-	DOMAIN_PERCENT = 4,       /* percent hack */
-	DOMAIN_VIRTUAL = 8,       /* a prefix and the local part make a box */
+	DOMAIN_SERVED = 1,         /* mail for it may come in (rcpthosts) */
+	DOMAIN_LOCAL = 2,          /* the local part is a box */
+	DOMAIN_PERCENT = 4,        /* percent hack */
+	DOMAIN_VIRTUAL = 8,        /* a prefix and the local part make a box */
 	DOMAIN_HAS_ADDRESSES = 16, /* V records exist */
-	DOMAIN_ALIAS = 32,        /* ask again with the real domain */
-	DOMAIN_TABLE = 64,        /* the local part is looked up in tables */
-	DOMAIN_ACCEPT = 128,      /* every local part is accepted */
+	DOMAIN_ALIAS = 32,         /* ask again with the real domain */
+	DOMAIN_TABLE = 64,         /* the local part is looked up in tables */
+	DOMAIN_ACCEPT = 128,       /* every local part is accepted */
 	DOMAIN_FLAGS = 255,
 };
 
@@ -137,12 +137,12 @@ enum {
 
 /* Attributes of a leaf, after verdict u8, immediate verdict u8, flags u8. */
 enum {
-	LEAF_ROUTE = 1,      /* u16: an R record */
-	LEAF_CLASS = 2,      /* policy class, [A-Za-z0-9._-] */
-	LEAF_STATUS = 3,     /* enhanced status code */
-	LEAF_TEXT = 4,       /* reply text, printable ASCII */
-	LEAF_SIZE = 5,       /* u64, largest message in octets */
-	LEAF_NEXT_TABLE = 6, /* u32 */
+	LEAF_ROUTE = 1,           /* u16: an R record */
+	LEAF_CLASS = 2,           /* policy class, [A-Za-z0-9._-] */
+	LEAF_STATUS = 3,          /* enhanced status code */
+	LEAF_TEXT = 4,            /* reply text, printable ASCII */
+	LEAF_SIZE = 5,            /* u64, largest message in octets */
+	LEAF_NEXT_TABLE = 6,      /* u32 */
 	LEAF_DELIVERED_TO = 0x81, /* what the back end writes into Delivered-To: */
 };
 

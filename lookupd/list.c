@@ -93,12 +93,14 @@ check_local(struct span local)
 		if (c >= 0x80)
 			return "addresses are ASCII";
 		if (span_find(SPAN("%!|/"), c) < 4)
-			return "% ! | and / in a local part are not taken: a mail system may read them as a route, "
+			return "% ! | and / in a local part are not taken: a mail system may read "
+			       "them as a route, "
 			       "a program or a file";
 		if (c == '"' || c == '\\')
 			return "quoted local parts are not taken";
 		if (c == '*')
-			return "* stands only between a break character and @, as in bob+*@example.com";
+			return "* stands only between a break character and @, as in "
+			       "bob+*@example.com";
 		if (!local_octet_ok(c))
 			return "a character that a local part cannot have";
 	}
@@ -291,7 +293,8 @@ parse_attributes(struct span rest, struct list_entry *e)
 		error = parse_attribute(&rest, e);
 	if (error == NULL && e->verdict != LIST_ACCEPT &&
 	    (e->backend.len > 0 || e->class.len > 0 || e->size != 0))
-		error = "backend=, class= and size= say nothing about a recipient that is not accepted";
+		error =
+		    "backend=, class= and size= say nothing about a recipient that is not accepted";
 	return error;
 }
 
@@ -305,7 +308,8 @@ list_parse(struct span line, struct list_entry *entry_out, const char **error_ou
 	/* A CR at the end is a line end as DOS writes it. */
 	if (rest.len > 0 && rest.p[rest.len - 1] == '\r')
 		rest = span_head(rest, rest.len - 1);
-	*error_out = line.len > LIST_LINE_MAX ? "the line is longer than 2048 octets" : check_text(rest);
+	*error_out =
+	    line.len > LIST_LINE_MAX ? "the line is longer than 2048 octets" : check_text(rest);
 	if (*error_out != NULL)
 		return LIST_ERROR;
 	rest = skip_blanks(rest);

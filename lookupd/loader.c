@@ -177,7 +177,8 @@ check_counts(const struct loader *l)
 {
 	const struct header *h = &l->db->header;
 
-	if (l->check.used != l->records || l->domains != h->domains + 1 || l->recipients != h->recipients + 1)
+	if (l->check.used != l->records || l->domains != h->domains + 1 ||
+	    l->recipients != h->recipients + 1)
 		return "its records are not as many as its header says";
 	if (h->recipients == 0 || h->domains == 0)
 		return "it has no recipients";
@@ -200,8 +201,8 @@ phase_header(struct loader *l)
 		return refuse(l, "malformed header");
 	case RECORD_UNKNOWN:
 		return refuse(l, unknown == HEADER_VERSION
-		                     ? "of another version of the layout"
-		                     : "its header has rules that this version cannot evaluate");
+				     ? "of another version of the layout"
+				     : "its header has rules that this version cannot evaluate");
 	}
 	wrong = check_counts(l);
 	return wrong != NULL ? refuse(l, wrong) : next_phase(l, phase_canary);
@@ -210,7 +211,8 @@ phase_header(struct loader *l)
 static enum loader_status
 phase_canary(struct loader *l)
 {
-	return lookup_canary(l->db) ? LOADER_DONE : refuse(l, "no canary: its keys were made by other rules");
+	return lookup_canary(l->db) ? LOADER_DONE
+	                            : refuse(l, "no canary: its keys were made by other rules");
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */

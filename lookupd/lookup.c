@@ -79,8 +79,9 @@ step_alias_domain(struct question *q)
 	if (step_domain(q) == STEP_NEXT)
 		return step_alias_domain(q);
 	/* Our own record promised that it exists. */
-	return q->r->verdict == RCPT_TROUBLE ? STEP_DECIDED
-	                                     : trouble(q, "an alias domain stands for no real one", false);
+	return q->r->verdict == RCPT_TROUBLE
+	           ? STEP_DECIDED
+	           : trouble(q, "an alias domain stands for no real one", false);
 }
 
 static enum step
@@ -153,7 +154,8 @@ apply_refusal(struct question *q, const struct leaf *leaf)
 {
 	enum rcpt_verdict verdict = leaf_rules[leaf->verdict].verdict;
 
-	q->r->status = leaf->status.len > 0 ? leaf->status : span_str(leaf_rules[leaf->verdict].status);
+	q->r->status =
+	    leaf->status.len > 0 ? leaf->status : span_str(leaf_rules[leaf->verdict].status);
 	q->r->text = leaf->text.len > 0 ? leaf->text : span_str(leaf_rules[leaf->verdict].text);
 	if (!record_status_ok(q->r->status, verdict == RCPT_REFUSED ? '5' : '4'))
 		return record_trouble(q, RECORD_MALFORMED);
@@ -184,7 +186,8 @@ apply_leaf(struct question *q, struct span value, enum lookup_match match)
 
 /* Asks for one key of a table; STEP_NEXT when it is not there. */
 static enum step
-ask(struct question *q, enum layout_key type, uint32_t table, struct span rest, enum lookup_match match)
+ask(struct question *q, enum layout_key type, uint32_t table, struct span rest,
+    enum lookup_match match)
 {
 	uint8_t octets[KEY_MAX];
 	struct buf key = BUF_OVER(octets);
@@ -246,10 +249,12 @@ static enum step
 ask_wild(struct question *q, uint32_t table)
 {
 	for (size_t len = q->local.len; len >= 2; len--) {
-		if (span_find(q->record.wild_octets, q->local.p[len - 1]) == q->record.wild_octets.len ||
+		if (span_find(q->record.wild_octets, q->local.p[len - 1]) ==
+			q->record.wild_octets.len ||
 		    !bits_have(q->record.wild_lengths, (unsigned)(len - 1)))
 			continue;
-		if (ask(q, KEY_WILD, table, span_head(q->local, len), MATCH_EXTENSIONS) == STEP_DECIDED)
+		if (ask(q, KEY_WILD, table, span_head(q->local, len), MATCH_EXTENSIONS) ==
+		    STEP_DECIDED)
 			return STEP_DECIDED;
 	}
 	return STEP_NEXT;
@@ -303,7 +308,8 @@ static enum step (*const steps[])(struct question *q) = {
 };
 
 static void
-lookup_parts(const struct database *db, struct span local, struct span domain, struct lookup_result *r_out)
+lookup_parts(
+    const struct database *db, struct span local, struct span domain, struct lookup_result *r_out)
 {
 	struct question q;
 	struct buf lower = BUF_OVER(q.lower);
@@ -344,7 +350,8 @@ lookup_canary(const struct database *db)
 /* ---- postmaster ------------------------------------------------------------------------------------------ */
 
 static void
-lookup_configured(const struct database *db, const struct address *postmaster, struct lookup_result *r_out)
+lookup_configured(
+    const struct database *db, const struct address *postmaster, struct lookup_result *r_out)
 {
 	lookup(db, postmaster, r_out);
 	switch (r_out->verdict) {
@@ -353,8 +360,8 @@ lookup_configured(const struct database *db, const struct address *postmaster, s
 		break;
 	case RCPT_UNKNOWN_USER:
 	case RCPT_REFUSED:
-		*r_out = (struct lookup_result){
-		    .verdict = RCPT_TROUBLE, .trouble = "the configured postmaster is not accepted"};
+		*r_out = (struct lookup_result){.verdict = RCPT_TROUBLE,
+		    .trouble = "the configured postmaster is not accepted"};
 		break;
 	default:
 		break;
@@ -364,7 +371,8 @@ lookup_configured(const struct database *db, const struct address *postmaster, s
 
 void
 lookup_recipient(const struct database *db, const struct address *asked,
-    const struct address *postmaster, struct lookup_result *r_out, const struct address **recipient_out)
+    const struct address *postmaster, struct lookup_result *r_out,
+    const struct address **recipient_out)
 {
 	bool bare = asked->local_len == asked->len;
 	bool is_postmaster = span_eq_nocase(address_local(asked), SPAN("postmaster"));

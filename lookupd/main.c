@@ -30,7 +30,8 @@ on_idle(void *arg)
 static int
 on_conf(struct program *prog)
 {
-	return serve_init(prog->state, prog->loop, prog->conf->limits.unknown_rate, prog->conf->top.postmaster);
+	return serve_init(
+	    prog->state, prog->loop, prog->conf->limits.unknown_rate, prog->conf->top.postmaster);
 }
 
 static int
@@ -77,11 +78,11 @@ main(void)
 	static const struct program_spec spec = {
 	    .id = PROGRAM_LOOKUPD,
 	    .sandbox =
-	        {
-	            /* Two databases while one replaces the other. */
-	            .address_space = 2 * (size_t)LAYOUT_FILE_MAX + PROGRAM_OCTETS,
-	            .descriptors = DESCRIPTORS,
-	        },
+		{
+		    /* Two databases while one replaces the other. */
+		    .address_space = 2 * (size_t)LAYOUT_FILE_MAX + PROGRAM_OCTETS,
+		    .descriptors = DESCRIPTORS,
+		},
 	    .counters = {lookupd_counters, LOOKUPD_COUNTERS},
 	    .on_conf = on_conf,
 	    .on_peer = on_peer,

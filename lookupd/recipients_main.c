@@ -18,12 +18,14 @@ struct arguments {
 	const char *output;
 	struct address postmaster;
 	bool has_postmaster;
+	bool shrink;
 	const char *const *rest;
 	size_t rest_count;
 };
 
 static const char usage_text[] =
-    "usage: gatehouse-recipients compile -o recipients.cdb [--postmaster ADDRESS] SOURCE...\n"
+    "usage: gatehouse-recipients compile -o recipients.cdb [--postmaster ADDRESS] [--shrink]\n"
+    "           SOURCE...\n"
     "       gatehouse-recipients query [--postmaster ADDRESS] recipients.cdb ADDRESS...\n"
     "       gatehouse-recipients info recipients.cdb\n"
     "       gatehouse-recipients dump recipients.cdb\n"
@@ -75,6 +77,7 @@ command_compile(const struct arguments *a)
 	    .source_count = a->rest_count,
 	    .postmaster = a->has_postmaster ? &a->postmaster : NULL,
 	    .now = clock_unix(),
+	    .shrink = a->shrink,
 	};
 
 	return a->output != NULL ? compile(&options, stderr) : usage();
@@ -122,7 +125,8 @@ command_dump(const struct arguments *a)
 static const struct command {
 	const char *name;
 	int (*run)(const struct arguments *a);
-	bool takes_output, takes_postmaster;
+	bool makes; /* takes the options of making a database */
+	bool takes_postmaster;
 	size_t least, most; /* arguments besides options */
 } commands[] = {
     {"compile", command_compile, true, true, 1, 1000},
@@ -150,6 +154,7 @@ parse_arguments(const struct command *command, int argc, char **argv, struct arg
 	static const struct option options[] = {
 	    {"output", required_argument, NULL, 'o'},
 	    {"postmaster", required_argument, NULL, 'p'},
+	    {"shrink", no_argument, NULL, 's'},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
 	};
@@ -158,8 +163,10 @@ parse_arguments(const struct command *command, int argc, char **argv, struct arg
 	while ((option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
 		if (option == 'h')
 			return fputs(usage_text, stdout), -1;
-		if (option == 'o' && command->takes_output)
+		if (option == 'o' && command->makes)
 			a->output = optarg;
+		else if (option == 's' && command->makes)
+			a->shrink = true;
 		else if (option != 'p' || !command->takes_postmaster || !take_postmaster(a, optarg))
 			return usage();
 	}

@@ -89,8 +89,8 @@ struct attr_row {
 };
 
 static enum record_status
-take_attributes(struct cursor c, const struct attr_row *rows, size_t count, void *record,
-    uint8_t *unknown_out)
+take_attributes(
+    struct cursor c, const struct attr_row *rows, size_t count, void *record, uint8_t *unknown_out)
 {
 	struct attr a;
 
@@ -227,13 +227,15 @@ domain_wild_octets(void *record, struct span s)
 static bool
 domain_wild_lengths(void *record, struct span s)
 {
-	return take_octets(s, LAYOUT_BITS_LEN, LAYOUT_BITS_LEN, &((struct domain *)record)->wild_lengths);
+	return take_octets(
+	    s, LAYOUT_BITS_LEN, LAYOUT_BITS_LEN, &((struct domain *)record)->wild_lengths);
 }
 
 static bool
 domain_charset(void *record, struct span s)
 {
-	return take_octets(s, LAYOUT_BITS_LEN, LAYOUT_BITS_LEN, &((struct domain *)record)->charset);
+	return take_octets(
+	    s, LAYOUT_BITS_LEN, LAYOUT_BITS_LEN, &((struct domain *)record)->charset);
 }
 
 static bool
@@ -450,7 +452,8 @@ record_status_ok(struct span status, uint8_t class)
 {
 	size_t n;
 
-	if (status.len > LAYOUT_STATUS_MAX || status.len < 2 || status.p[0] != class || status.p[1] != '.')
+	if (status.len > LAYOUT_STATUS_MAX || status.len < 2 || status.p[0] != class ||
+	    status.p[1] != '.')
 		return false;
 	status = span_from(status, 2);
 	n = status_number(status);

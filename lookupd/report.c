@@ -36,14 +36,16 @@ say(struct report *r, const char *severity, const char *source, unsigned line, c
 }
 
 void
-report_error(struct report *r, const char *source, unsigned line, const char *message, struct span detail)
+report_error(
+    struct report *r, const char *source, unsigned line, const char *message, struct span detail)
 {
 	r->errors++;
 	say(r, "error", source, line, message, detail);
 }
 
 void
-report_warning(struct report *r, const char *source, unsigned line, const char *message, struct span detail)
+report_warning(
+    struct report *r, const char *source, unsigned line, const char *message, struct span detail)
 {
 	r->warnings++;
 	say(r, "warning", source, line, message, detail);

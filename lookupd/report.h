@@ -23,7 +23,9 @@ void report_octets(FILE *to, struct span octets);
  * In: line 0: about the source as a whole; source NULL: about nothing in particular; detail may
  * be empty.
  */
-void report_error(struct report *r, const char *source, unsigned line, const char *message, struct span detail);
-void report_warning(struct report *r, const char *source, unsigned line, const char *message, struct span detail);
+void report_error(
+    struct report *r, const char *source, unsigned line, const char *message, struct span detail);
+void report_warning(
+    struct report *r, const char *source, unsigned line, const char *message, struct span detail);
 
 #endif

@@ -262,7 +262,8 @@ take_into_service(struct serve *s)
 	LOOKUPD_COUNT(databases_taken)++;
 	log_taken(s);
 	check_postmaster(s);
-	buf_printf(&b, "generation %llu, %llu recipients", (unsigned long long)s->db->header.generation,
+	buf_printf(&b, "generation %llu, %llu recipients",
+	    (unsigned long long)s->db->header.generation,
 	    (unsigned long long)s->db->header.recipients);
 	detail[b.len] = '\0';
 	load_ended(s);
@@ -301,7 +302,8 @@ on_load_timer(void *arg)
 {
 	struct serve *s = arg;
 
-	if (load_step(s) == LOADER_MORE && timer_set(s->loop, &s->load_timer, 0, on_load_timer, s) < 0)
+	if (load_step(s) == LOADER_MORE &&
+	    timer_set(s->loop, &s->load_timer, 0, on_load_timer, s) < 0)
 		keep_old(s, "out of memory");
 }
 

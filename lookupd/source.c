@@ -23,18 +23,21 @@ struct list_reader {
 };
 
 static void
-report_repeated(struct list_reader *l, enum collection_status status, const struct place *first, struct span line)
+report_repeated(struct list_reader *l, enum collection_status status, const struct place *first,
+    struct span line)
 {
 	char message[64];
 	bool same = status == COLLECTION_SAME;
 
-	snprintf(message, sizeof(message), "%s line %u", same ? "repeats" : "contradicts", first->line);
+	snprintf(
+	    message, sizeof(message), "%s line %u", same ? "repeats" : "contradicts", first->line);
 	if (same)
 		report_warning(l->report, l->path, l->line, message, line);
 	else
 		report_error(l->report, l->path, l->line, message, line);
 	if (first->source != l->path)
-		report_warning(l->report, first->source, first->line, "this is the line", span_of(NULL, 0));
+		report_warning(
+		    l->report, first->source, first->line, "this is the line", span_of(NULL, 0));
 }
 
 static void
@@ -53,7 +56,8 @@ take_entry(struct list_reader *l, const struct list_entry *entry, struct span li
 		break;
 	case COLLECTION_FULL:
 		report_error(l->report, l->path, l->line,
-		    "more back ends, or break characters of one domain, than the database can hold", line);
+		    "more back ends, or break characters of one domain, than the database can hold",
+		    line);
 		break;
 	case COLLECTION_NO_MEMORY:
 		l->no_memory = true;
@@ -146,12 +150,14 @@ static enum source_status
 source_failed(const char *path, struct report *report, int error)
 {
 	report_error(report, path, 0, "cannot be read", span_str(strerror(error)));
-	return error == ENOENT || error == EACCES || error == ENOTDIR || error == EISDIR ? SOURCE_WRONG
-	                                                                               : SOURCE_TROUBLE;
+	return error == ENOENT || error == EACCES || error == ENOTDIR || error == EISDIR
+	           ? SOURCE_WRONG
+	           : SOURCE_TROUBLE;
 }
 
 static enum source_status
-list_source(const char *path, struct collection *c, struct report *report, uint8_t digest_out[DIGEST_LEN])
+list_source(
+    const char *path, struct collection *c, struct report *report, uint8_t digest_out[DIGEST_LEN])
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct list_reader *l = fd >= 0 ? calloc(1, sizeof(*l)) : NULL;
@@ -179,8 +185,8 @@ out:
 
 static const struct {
 	const char *prefix;
-	enum source_status (*read)(
-	    const char *path, struct collection *c, struct report *report, uint8_t digest_out[DIGEST_LEN]);
+	enum source_status (*read)(const char *path, struct collection *c, struct report *report,
+	    uint8_t digest_out[DIGEST_LEN]);
 } kinds[] = {
     {"list:", list_source},
 };
@@ -202,12 +208,14 @@ source_known(const char *name, struct report *report)
 {
 	if (kind_of(name) < KINDS)
 		return true;
-	report_error(report, NULL, 0, "a source is KIND:PATH, and the kinds are: list", span_str(name));
+	report_error(
+	    report, NULL, 0, "a source is KIND:PATH, and the kinds are: list", span_str(name));
 	return false;
 }
 
 enum source_status
-source_read(const char *name, struct collection *c, struct report *report, uint8_t digest_out[DIGEST_LEN])
+source_read(
+    const char *name, struct collection *c, struct report *report, uint8_t digest_out[DIGEST_LEN])
 {
 	size_t kind = kind_of(name);
 

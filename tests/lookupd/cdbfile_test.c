@@ -22,7 +22,9 @@ made(unsigned records)
 		char key[32];
 		int n = snprintf(key, sizeof(key), "key%u", i);
 
-		assert_int_equal(cdbfile_maker_add(m, span_of(key, (size_t)n), span_of(key + 3, (size_t)n - 3)), 0);
+		assert_int_equal(
+		    cdbfile_maker_add(m, span_of(key, (size_t)n), span_of(key + 3, (size_t)n - 3)),
+		    0);
 	}
 	assert_int_equal(cdbfile_maker_finish(&m), 0);
 	o = octets_of_fd(fd);

@@ -16,6 +16,7 @@
 #include "tests/lookupd/databases.h"
 
 static char dir[] = "/tmp/gatehouse-compile-XXXXXX";
+static bool shrink;
 static char output[64], input[64], source[72], messages[65536];
 
 static int
@@ -79,8 +80,11 @@ static int
 compile_with(const char *const *sources, size_t count, const char *postmaster)
 {
 	struct address p;
-	struct compile_options options = {
-	    .output = output, .sources = sources, .source_count = count, .now = 5000};
+	struct compile_options options = {.output = output,
+	    .sources = sources,
+	    .source_count = count,
+	    .now = 5000,
+	    .shrink = shrink};
 	FILE *f = fmemopen(messages, sizeof(messages), "w");
 	int status;
 
@@ -238,9 +242,9 @@ every_error_is_told_and_nothing_is_written(void **state)
 
 	(void)state;
 	assert_int_equal(compile_list(SPAN("postmaster@example.com\n"), NULL), 0);
-	assert_int_equal(
-	    compile_list(SPAN("a@example.com\nnobody\nb@example.com\n\nx%y@example.com\nc@d colour=red\n\xff\n"),
-	        NULL),
+	assert_int_equal(compile_list(SPAN("a@example.com\nnobody\nb@example.com\n\nx%y@example."
+					   "com\nc@d colour=red\n\xff\n"),
+			     NULL),
 	    EX_CONFIG);
 	has("/list:2: error: no @");
 	has("/list:5: error: % ! | and /");
@@ -261,13 +265,17 @@ duplicates(void **state)
 {
 	(void)state;
 	assert_int_equal(
-	    compile_list(SPAN("postmaster@example.com\nA@example.com\na@Example.com # again\n"), NULL), 0);
+	    compile_list(
+		SPAN("postmaster@example.com\nA@example.com\na@Example.com # again\n"), NULL),
+	    0);
 	has("/list:3: warning: repeats line 2");
 	has("2 recipients");
-	assert_int_equal(compile_list(SPAN("a@example.com\na@example.com size=5\n"), NULL), EX_CONFIG);
+	assert_int_equal(
+	    compile_list(SPAN("a@example.com\na@example.com size=5\n"), NULL), EX_CONFIG);
 	has("/list:2: error: contradicts line 1");
 	/* These are different things. */
-	assert_int_equal(compile_list(SPAN("bob@example.com\nbob+*@example.com\n@example.com\n"), NULL), 0);
+	assert_int_equal(
+	    compile_list(SPAN("bob@example.com\nbob+*@example.com\n@example.com\n"), NULL), 0);
 	has_not("repeats");
 }
 
@@ -352,11 +360,13 @@ output_that_cannot_be_written(void **state)
 static void
 postmasters(void **state)
 {
-	static const struct span with = SPAN("a@one.example\npostmaster@two.example\n@three.example\n");
+	static const struct span with =
+	    SPAN("a@one.example\npostmaster@two.example\n@three.example\n");
 
 	(void)state;
 	assert_int_equal(compile_list(with, NULL), 0);
-	has("warning: no postmaster@ in this domain, and no --postmaster is said to be configured: one.example");
+	has("warning: no postmaster@ in this domain, and no --postmaster is said to be configured: "
+	    "one.example");
 	has_not("two.example");
 	has_not("three.example");
 	assert_int_equal(compile_list(with, "a@one.example"), 0);
@@ -366,8 +376,37 @@ postmasters(void **state)
 	assert_int_equal(compile_list(with, "admin@away.example"), 0);
 	has("warning: the domain of the configured postmaster is not in the sources");
 	/* A refused one is none. */
-	assert_int_equal(compile_list(SPAN("postmaster@one.example reject=\"5.1.1 No\"\n"), NULL), 0);
+	assert_int_equal(
+	    compile_list(SPAN("postmaster@one.example reject=\"5.1.1 No\"\n"), NULL), 0);
 	has("no postmaster@ in this domain");
+}
+
+/* Promise P5: half of the users gone is trouble, until somebody says that it is meant. */
+static void
+shrunken_lists(void **state)
+{
+	char text[8192];
+	size_t len = 0, half = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 200; i++) {
+		len += (size_t)sprintf(text + len, "user%u@example.com\n", i);
+		half = i == 98 ? len : half;
+	}
+	assert_int_equal(compile_list(span_of(text, len), NULL), 0);
+	assert_int_equal(compile_list(span_of(text, half), NULL), EX_CONFIG);
+	has("r.cdb: error: less than half");
+	has("99 instead of 200");
+	assert_int_equal(empty_dir(), 2);
+	assert_int_equal(compile_list(span_of(text, len), NULL), 0);
+	shrink = true;
+	assert_int_equal(compile_list(span_of(text, 20), NULL), 0);
+	shrink = false;
+	/* A small one may do what it likes. */
+	assert_int_equal(compile_list(SPAN("a@example.com\n"), NULL), 0);
+	assert_int_equal(compile_list(span_of(text, len), NULL), 0);
+	assert_int_equal(compile_list(span_of(text, half + 19), NULL), 0);
+	has("100 recipients");
 }
 
 /*
@@ -431,7 +470,8 @@ row_268_colliding_names(void **state)
 		len += (size_t)sprintf(text + len, "@example.com\n");
 	}
 	assert_int_equal(compile_list(span_of(text, len), NULL), EX_CONFIG);
-	has("the result is no good and was not put in place: too many keys with the same hash value");
+	has("the result is no good and was not put in place: too many keys with the same hash "
+	    "value");
 	assert_null(result());
 	assert_int_equal(empty_dir(), 1);
 	assert_int_equal(compile_list(span_of(text, len / 4), NULL), 0);
@@ -487,6 +527,7 @@ main(void)
 	    TEST(kinds_that_are_not_known),
 	    TEST(output_that_cannot_be_written),
 	    TEST(postmasters),
+	    TEST(shrunken_lists),
 	    TEST(row_268_colliding_names),
 	    TEST(f41_a_killed_builder_leaves_nothing_that_counts),
 	    TEST(too_many_break_characters),

@@ -60,7 +60,8 @@ octets_of_list(const char *text, uint64_t generation)
 		enum list_status status = list_parse(span_head(rest, end), &entry, &error);
 
 		if (status == LIST_ERROR ||
-		    (status == LIST_ENTRY && collection_add(&c, &entry, place, &first) != COLLECTION_ADDED))
+		    (status == LIST_ENTRY &&
+			collection_add(&c, &entry, place, &first) != COLLECTION_ADDED))
 			abort();
 		rest = span_from(rest, end + 1);
 	}
@@ -131,7 +132,8 @@ writer_domain(struct writer *w, const char *name, const struct domain *d)
 }
 
 static inline void
-writer_raw(struct writer *w, enum layout_key type, uint32_t table, const char *rest, struct span value)
+writer_raw(
+    struct writer *w, enum layout_key type, uint32_t table, const char *rest, struct span value)
 {
 	uint8_t k[512];
 	struct buf key = BUF_OVER(k);
@@ -142,7 +144,8 @@ writer_raw(struct writer *w, enum layout_key type, uint32_t table, const char *r
 }
 
 static inline void
-writer_leaf(struct writer *w, enum layout_key type, uint32_t table, const char *rest, const struct leaf *leaf)
+writer_leaf(struct writer *w, enum layout_key type, uint32_t table, const char *rest,
+    const struct leaf *leaf)
 {
 	uint8_t v[1024];
 	struct buf value = BUF_OVER(v);
@@ -155,7 +158,8 @@ writer_leaf(struct writer *w, enum layout_key type, uint32_t table, const char *
 static inline void
 writer_begin(struct writer *w)
 {
-	static const struct domain canary = {.flags = DOMAIN_SERVED | DOMAIN_TABLE, .table_count = 1};
+	static const struct domain canary = {
+	    .flags = DOMAIN_SERVED | DOMAIN_TABLE, .table_count = 1};
 	struct leaf leaf = {.verdict = LEAF_REFUSE,
 	    .status = SPAN(LAYOUT_CANARY_STATUS),
 	    .text = SPAN(LAYOUT_CANARY_TEXT)};

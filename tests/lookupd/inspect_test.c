@@ -16,8 +16,9 @@ static char out[8192];
 static struct database *
 sample(void)
 {
-	return database_of_list("alice@example.com\nbob+*@example.com backend=store class=c size=5\n"
-	                        "dave@example.com reject=\"5.2.1 No \\ more\"\n@all.example\n");
+	return database_of_list(
+	    "alice@example.com\nbob+*@example.com backend=store class=c size=5\n"
+	    "dave@example.com reject=\"5.2.1 No \\ more\"\n@all.example\n");
 }
 
 static int
@@ -34,15 +35,15 @@ static void
 query_says_what_the_gateway_would(void **state)
 {
 	static const char *const good[] = {"ALICE@example.com", "bob+x@example.com"};
-	static const char *const mixed[] = {"alice@example.com", "nobody@example.com", "x@y.example",
-	    "dave@example.com", "no address\x1b[2J", "\"alice\"@example.com"};
+	static const char *const mixed[] = {"alice@example.com", "nobody@example.com",
+	    "x@y.example", "dave@example.com", "no address\x1b[2J", "\"alice\"@example.com"};
 	struct database *db = sample();
 
 	(void)state;
 	assert_int_equal(query(db, good, 2), 0);
-	assert_string_equal(out,
-	    "ALICE@example.com: accepted by=user recipient=ALICE@example.com\n"
-	    "bob+x@example.com: accepted by=extensions recipient=bob+x@example.com route=store class=c size=5\n");
+	assert_string_equal(out, "ALICE@example.com: accepted by=user recipient=ALICE@example.com\n"
+				 "bob+x@example.com: accepted by=extensions "
+	                         "recipient=bob+x@example.com route=store class=c size=5\n");
 	assert_int_equal(query(db, mixed, 6), 1);
 	assert_string_equal(out,
 	    "alice@example.com: accepted by=user recipient=alice@example.com\n"
@@ -71,7 +72,8 @@ query_of_trouble(void **state)
 	db = database_of(writer_end(&w, span_of(NULL, 0)), &error);
 	assert_non_null(db);
 	assert_int_equal(query(db, texts, 2), EX_TEMPFAIL);
-	assert_non_null(strstr(out, "a@newer.example: trouble why=a record needs a newer version\n"));
+	assert_non_null(
+	    strstr(out, "a@newer.example: trouble why=a record needs a newer version\n"));
 	database_free(&db);
 }
 
@@ -85,7 +87,7 @@ info_and_dump(void **state)
 	assert_int_equal(inspect_info(db, f), 0);
 	fclose(f);
 	assert_non_null(strstr(out, "version: 1\ngeneration: 1\nbuilt: 1970-01-01T00:16:40Z\n"
-	                            "recipients: 4\ndomains: 2\n"));
+				    "recipients: 4\ndomains: 2\n"));
 	assert_non_null(strstr(out, "source: list:test sha256=00000000"));
 	assert_non_null(strstr(out, "route: store\n"));
 	assert_non_null(strstr(out, "domain: example.com recipients=3\n"));
@@ -94,7 +96,8 @@ info_and_dump(void **state)
 	f = fmemopen(out, sizeof(out), "w");
 	assert_int_equal(inspect_dump(db, f), 0);
 	fclose(f);
-	assert_non_null(strstr(out, "domain example.com: flags=0x41 table=1 breaks=+ recipients=3\n"));
+	assert_non_null(
+	    strstr(out, "domain example.com: flags=0x41 table=1 breaks=+ recipients=3\n"));
 	assert_non_null(strstr(out, "extensions-of 1 bob+: accept route=1 class=c size=5\n"));
 	assert_non_null(strstr(out, "user 1 dave: refuse status=5.2.1 text=No \\\\ more\n"));
 	assert_non_null(strstr(out, "catch-all 2 : accept\n"));

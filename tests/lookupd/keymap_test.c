@@ -26,7 +26,8 @@ finds_each_and_nothing_else(void **state)
 	keymap_init(&map);
 	assert_null(keymap_get(&map, SPAN("x")));
 	for (unsigned i = 0; i < ITEMS; i++) {
-		snprintf(things[i].name, sizeof(things[i].name), "%.*s%u", (int)(i % 17), "aaaaaaaaaaaaaaaaa", i);
+		snprintf(things[i].name, sizeof(things[i].name), "%.*s%u", (int)(i % 17),
+		    "aaaaaaaaaaaaaaaaa", i);
 		things[i].item.key = span_str(things[i].name);
 		assert_null(keymap_get(&map, things[i].item.key));
 		assert_int_equal(keymap_add(&map, &things[i].item), 0);

@@ -32,10 +32,11 @@ parsed(struct span line)
 	else if (status == LIST_ERROR)
 		snprintf(text, sizeof(text), "! %s", error);
 	else
-		snprintf(text, sizeof(text), "%s %.*s@%.*s%s %.*s/%.*s [%.*s] [%.*s] %llu", kinds[e.kind],
-		    (int)e.local.len, (const char *)e.local.p, (int)e.domain.len, (const char *)e.domain.p,
-		    verdicts[e.verdict], (int)e.backend.len, (const char *)e.backend.p, (int)e.class.len,
-		    (const char *)e.class.p, (int)e.status.len, (const char *)e.status.p, (int)e.text.len,
+		snprintf(text, sizeof(text), "%s %.*s@%.*s%s %.*s/%.*s [%.*s] [%.*s] %llu",
+		    kinds[e.kind], (int)e.local.len, (const char *)e.local.p, (int)e.domain.len,
+		    (const char *)e.domain.p, verdicts[e.verdict], (int)e.backend.len,
+		    (const char *)e.backend.p, (int)e.class.len, (const char *)e.class.p,
+		    (int)e.status.len, (const char *)e.status.p, (int)e.text.len,
 		    (const char *)e.text.p, (unsigned long long)e.size);
 	free(copy);
 	return text;
@@ -66,12 +67,13 @@ good_lines(void **state)
 	    {"@example.com", "catch-all @example.com / [] [] 0"},
 	    {"carol@example.com backend=mailstore", "address carol@example.com mailstore/ [] [] 0"},
 	    {"carol@example.com\tbackend=\"mailstore\"\tclass=staff size=10485760",
-	        "address carol@example.com mailstore/staff [] [] 10485760"},
+		"address carol@example.com mailstore/staff [] [] 10485760"},
 	    {"dave@example.com reject=\"5.2.1 Mailbox disabled\"",
-	        "address dave@example.com reject / [5.2.1] [Mailbox disabled] 0"},
+		"address dave@example.com reject / [5.2.1] [Mailbox disabled] 0"},
 	    {"erin@example.com defer=\"4.2.2 Mailbox # full\" # it is",
-	        "address erin@example.com defer / [4.2.2] [Mailbox # full] 0"},
-	    {"@gone.example reject=\"5.1.6 Moved\"", "catch-all @gone.example reject / [5.1.6] [Moved] 0"},
+		"address erin@example.com defer / [4.2.2] [Mailbox # full] 0"},
+	    {"@gone.example reject=\"5.1.6 Moved\"",
+		"catch-all @gone.example reject / [5.1.6] [Moved] 0"},
 	    /* row 104 */
 	    {".u@d.example", "address .u@d.example / [] [] 0"},
 	    {"u.@d.example", "address u.@d.example / [] [] 0"},
@@ -99,7 +101,9 @@ bad_lines(void **state)
 	    {"alice@[300.1.1.1]", "not a domain"},
 	    {"alice@example.com.", "not a domain"},
 	    {"j\xc3\xb6rg@example.com", "ASCII"},
-	    {"alice@b\xc3\xbc" "cher.example", "xn--"},
+	    {"alice@b\xc3\xbc"
+	     "cher.example",
+		"xn--"},
 	    {"\"a b\"@example.com", "no @"},
 	    {"\"ab\"@example.com", "quoted"},
 	    {"a\\b@example.com", "quoted"},

@@ -12,7 +12,7 @@
 #include "tests/lookupd/databases.h"
 
 static const char list[] = "alice@example.com\nbob+*@example.com\n@catchall.example class=x\n"
-                           "dave@example.com reject=\"5.2.1 Mailbox disabled\"\n";
+			   "dave@example.com reject=\"5.2.1 Mailbox disabled\"\n";
 
 static struct octets good;
 
@@ -197,8 +197,7 @@ row_267_pointers_outside(void **state)
 static struct octets
 with_equal_keys(unsigned count)
 {
-	struct domain d = {
-	    .flags = DOMAIN_SERVED | DOMAIN_TABLE, .tables = {1}, .table_count = 1};
+	struct domain d = {.flags = DOMAIN_SERVED | DOMAIN_TABLE, .tables = {1}, .table_count = 1};
 	struct leaf leaf = {.verdict = LEAF_ACCEPT};
 	struct writer w;
 
@@ -222,8 +221,7 @@ row_268_one_hash_value(void **state)
 static struct octets
 with_header(struct header change, struct span extra)
 {
-	struct domain d = {
-	    .flags = DOMAIN_SERVED | DOMAIN_TABLE, .tables = {1}, .table_count = 1};
+	struct domain d = {.flags = DOMAIN_SERVED | DOMAIN_TABLE, .tables = {1}, .table_count = 1};
 	struct leaf leaf = {.verdict = LEAF_ACCEPT};
 	struct writer w;
 
@@ -239,7 +237,8 @@ with_header(struct header change, struct span extra)
 static void
 headers(void **state)
 {
-	struct header same = {0}, version = {.version = 1}, more = {.recipients = 1}, domains = {.domains = 1};
+	struct header same = {0}, version = {.version = 1}, more = {.recipients = 1},
+		      domains = {.domains = 1};
 	struct header fewer = {.recipients = UINT64_MAX};
 	struct span none = {0};
 

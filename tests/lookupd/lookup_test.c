@@ -12,20 +12,20 @@
 #include "tests/lookupd/databases.h"
 
 static const char list[] = "alice@example.com\n"
-                           "Bob@example.com\n"
-                           "bob+*@example.com\n"
-                           "bob+vip-*@example.com class=vip\n"
-                           "bob+vip-gone@example.com reject=\"5.1.6 Moved\"\n"
-                           "carol@example.com backend=mailstore class=staff size=1000\n"
-                           "dave@example.com reject=\"5.2.1 Mailbox disabled\"\n"
-                           "erin@example.com defer=\"4.2.2 Mailbox full\"\n"
-                           ".u@example.com\n"
-                           "@catchall.example backend=other\n"
-                           "known@catchall.example\n"
-                           "refused@catchall.example reject=\"5.7.1 No\"\n"
-                           "only+*@ext.example\n"
-                           "postmaster@has.example\n"
-                           "a@[192.0.2.1]\n";
+			   "Bob@example.com\n"
+			   "bob+*@example.com\n"
+			   "bob+vip-*@example.com class=vip\n"
+			   "bob+vip-gone@example.com reject=\"5.1.6 Moved\"\n"
+			   "carol@example.com backend=mailstore class=staff size=1000\n"
+			   "dave@example.com reject=\"5.2.1 Mailbox disabled\"\n"
+			   "erin@example.com defer=\"4.2.2 Mailbox full\"\n"
+			   ".u@example.com\n"
+			   "@catchall.example backend=other\n"
+			   "known@catchall.example\n"
+			   "refused@catchall.example reject=\"5.7.1 No\"\n"
+			   "only+*@ext.example\n"
+			   "postmaster@has.example\n"
+			   "a@[192.0.2.1]\n";
 
 static struct database *db;
 
@@ -55,9 +55,10 @@ text_of(const struct lookup_result *r)
 	static char text[512];
 
 	snprintf(text, sizeof(text), "%s %s %.*s/%.*s/%llu [%.*s] [%.*s]", verdicts[r->verdict],
-	    lookup_match_name(r->match), (int)r->route.len, (const char *)r->route.p, (int)r->class.len,
-	    (const char *)r->class.p, (unsigned long long)r->size_limit, (int)r->status.len,
-	    (const char *)r->status.p, (int)r->text.len, (const char *)r->text.p);
+	    lookup_match_name(r->match), (int)r->route.len, (const char *)r->route.p,
+	    (int)r->class.len, (const char *)r->class.p, (unsigned long long)r->size_limit,
+	    (int)r->status.len, (const char *)r->status.p, (int)r->text.len,
+	    (const char *)r->text.p);
 	return text;
 }
 
@@ -205,9 +206,11 @@ canary_answers_and_cannot_be_asked_for(void **state)
 	(void)state;
 	assert_true(lookup_canary(db));
 	assert_int_not_equal(
-	    address_from_inside(SPAN(LAYOUT_CANARY_LOCAL "@" LAYOUT_CANARY_DOMAIN), &a), ADDRESS_OK);
+	    address_from_inside(SPAN(LAYOUT_CANARY_LOCAL "@" LAYOUT_CANARY_DOMAIN), &a),
+	    ADDRESS_OK);
 	assert_int_not_equal(
-	    address_parse_forward(SPAN(LAYOUT_CANARY_LOCAL "@" LAYOUT_CANARY_DOMAIN), &a), ADDRESS_OK);
+	    address_parse_forward(SPAN(LAYOUT_CANARY_LOCAL "@" LAYOUT_CANARY_DOMAIN), &a),
+	    ADDRESS_OK);
 }
 
 /* ---- postmaster ----------------------------------------------------------------------------------- */
@@ -236,39 +239,44 @@ postmaster_rules(void **state)
 	} rows[] = {
 	    /* The database decides. */
 	    {"postmaster", NULL, "unknown-user none //0 [] [] to postmaster"},
-	    {"postmaster@example.com", NULL, "unknown-user none //0 [] [] to postmaster@example.com"},
+	    {"postmaster@example.com", NULL,
+		"unknown-user none //0 [] [] to postmaster@example.com"},
 	    {"postmaster@has.example", NULL, "accepted user //0 [] [] to postmaster@has.example"},
 	    /* The configured address and its own record. */
 	    {"postmaster", "Carol@example.com",
-	        "accepted postmaster mailstore/staff/1000 [] [] to Carol@example.com"},
+		"accepted postmaster mailstore/staff/1000 [] [] to Carol@example.com"},
 	    {"PostMaster", "carol@example.com",
-	        "accepted postmaster mailstore/staff/1000 [] [] to carol@example.com"},
+		"accepted postmaster mailstore/staff/1000 [] [] to carol@example.com"},
 	    {"POSTMASTER@Example.com", "carol@example.com",
-	        "accepted postmaster mailstore/staff/1000 [] [] to carol@example.com"},
+		"accepted postmaster mailstore/staff/1000 [] [] to carol@example.com"},
 	    /* What the database has, it decides. */
 	    {"Postmaster@has.example", "carol@example.com",
-	        "accepted user //0 [] [] to Postmaster@has.example"},
+		"accepted user //0 [] [] to Postmaster@has.example"},
 	    {"postmaster@catchall.example", "carol@example.com",
-	        "accepted catch-all other//0 [] [] to postmaster@catchall.example"},
+		"accepted catch-all other//0 [] [] to postmaster@catchall.example"},
 	    /* Not a served domain. */
 	    {"postmaster@other.example", "carol@example.com",
-	        "unknown-domain none //0 [] [] to postmaster@other.example"},
+		"unknown-domain none //0 [] [] to postmaster@other.example"},
 	    /* Not postmaster. */
 	    {"postmaster+x@example.com", "carol@example.com",
-	        "unknown-user none //0 [] [] to postmaster+x@example.com"},
-	    {"nobody@example.com", "carol@example.com", "unknown-user none //0 [] [] to nobody@example.com"},
+		"unknown-user none //0 [] [] to postmaster+x@example.com"},
+	    {"nobody@example.com", "carol@example.com",
+		"unknown-user none //0 [] [] to nobody@example.com"},
 	    /* A domain that the database does not know: as configured. */
-	    {"postmaster", "admin@away.example", "accepted postmaster //0 [] [] to admin@away.example"},
+	    {"postmaster", "admin@away.example",
+		"accepted postmaster //0 [] [] to admin@away.example"},
 	    /* Our mistakes are temporary. */
-	    {"postmaster", "nobody@example.com", "trouble postmaster //0 [] [] to nobody@example.com"},
+	    {"postmaster", "nobody@example.com",
+		"trouble postmaster //0 [] [] to nobody@example.com"},
 	    {"postmaster", "dave@example.com", "trouble postmaster //0 [] [] to dave@example.com"},
 	    {"postmaster", "erin@example.com",
-	        "deferred postmaster //0 [4.2.2] [Mailbox full] to erin@example.com"},
+		"deferred postmaster //0 [4.2.2] [Mailbox full] to erin@example.com"},
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_string_equal(asked_postmaster(rows[i].address, rows[i].configured), rows[i].result);
+		assert_string_equal(
+		    asked_postmaster(rows[i].address, rows[i].configured), rows[i].result);
 }
 
 /* ---- what no source says yet ------------------------------------------------------------------------ */
@@ -334,8 +342,10 @@ alias_domains(void **state)
 	struct domain real = {
 	    .flags = DOMAIN_SERVED | DOMAIN_TABLE, .tables = {1}, .table_count = 1};
 	struct domain alias = {.flags = DOMAIN_SERVED | DOMAIN_ALIAS, .real = SPAN("real.example")};
-	struct domain twice = {.flags = DOMAIN_SERVED | DOMAIN_ALIAS, .real = SPAN("alias.example")};
-	struct domain nowhere = {.flags = DOMAIN_SERVED | DOMAIN_ALIAS, .real = SPAN("gone.example")};
+	struct domain twice = {
+	    .flags = DOMAIN_SERVED | DOMAIN_ALIAS, .real = SPAN("alias.example")};
+	struct domain nowhere = {
+	    .flags = DOMAIN_SERVED | DOMAIN_ALIAS, .real = SPAN("gone.example")};
 	struct domain empty = {.flags = DOMAIN_SERVED | DOMAIN_ALIAS};
 	struct domain unserved = {.flags = DOMAIN_ALIAS, .real = SPAN("real.example")};
 	static const struct row rows[] = {
@@ -381,8 +391,7 @@ every_verdict(void **state)
 	    [LEAF_REFUSE] = "refused user //0 [5.2.1] [Mailbox does not take mail]",
 	    [LEAF_TABLE] = "trouble none //0 [] []",
 	};
-	struct domain d = {
-	    .flags = DOMAIN_SERVED | DOMAIN_TABLE, .tables = {1}, .table_count = 1};
+	struct domain d = {.flags = DOMAIN_SERVED | DOMAIN_TABLE, .tables = {1}, .table_count = 1};
 	char name[32];
 	struct writer w;
 	struct database *made;
@@ -423,13 +432,14 @@ row_270_what_cannot_be_evaluated_is_trouble(void **state)
 	    {"bad-class", SPAN("\0\0\0\2\3\0a/b")},
 	    {"bad-size", SPAN("\0\0\0\5\2\0xx")},
 	    {"bad-status", SPAN("\x0a\x0a\0\3\3\0abc")},
-	    {"refuse-with-4xx", SPAN("\x0a\x0a\0\3\5\0" "4.2.1")},
-	    {"defer-with-5xx", SPAN("\2\2\0\3\5\0" "5.2.1")},
+	    {"refuse-with-4xx", SPAN("\x0a\x0a\0\3\5\0"
+				     "4.2.1")},
+	    {"defer-with-5xx", SPAN("\2\2\0\3\5\0"
+				    "5.2.1")},
 	    {"bad-text", SPAN("\x0a\x0a\0\4\1\0\n")},
 	    {"missing-route", SPAN("\0\0\0\1\2\0\x09\0")},
 	};
-	struct domain d = {
-	    .flags = DOMAIN_SERVED | DOMAIN_TABLE, .tables = {1}, .table_count = 1};
+	struct domain d = {.flags = DOMAIN_SERVED | DOMAIN_TABLE, .tables = {1}, .table_count = 1};
 	struct writer w;
 	struct database *made;
 	struct lookup_result r;
@@ -473,7 +483,8 @@ row_270_domains_that_cannot_be_evaluated_are_trouble(void **state)
 	    {"Daliases.example", SPAN("\x41\0\0\0\3\4\0\1\0\0\0\x08\0\0")},
 	    {"Dno-table.example", SPAN("\x41\0\0\0")},
 	    {"Dhalf-table.example", SPAN("\x41\0\0\0\3\3\0\1\0\0")},
-	    {"Dfive-tables.example", SPAN("\x41\0\0\0\3\x14\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0")},
+	    {"Dfive-tables.example",
+		SPAN("\x41\0\0\0\3\x14\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0")},
 	    {"Dshort.example", SPAN("\x41\0\0")},
 	    {"Dcut.example", SPAN("\x41\0\0\0\3\4\0\1")},
 	};

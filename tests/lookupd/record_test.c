@@ -10,7 +10,8 @@
 
 /* Decodes from memory that is exactly as large, so that the sanitizer sees a step beyond it. */
 static enum record_status
-decode_copy(struct span value, enum record_status (*decode)(struct span value, void *out), void *out)
+decode_copy(
+    struct span value, enum record_status (*decode)(struct span value, void *out), void *out)
 {
 	uint8_t *copy = malloc(value.len > 0 ? value.len : 1);
 	enum record_status status;
@@ -89,16 +90,16 @@ domains(void **state)
 	uint8_t set[LAYOUT_BITS_LEN] = {0}, octets[1024];
 	struct buf b = BUF_OVER(octets);
 	struct domain d, full = {
-	                     .flags = DOMAIN_FLAGS,
-	                     .route = 7,
-	                     .tables = {1, 2, 3, 0xffffffff},
-	                     .table_count = 4,
-	                     .real = SPAN("real.example"),
-	                     .prefix = SPAN("joe"),
-	                     .delimiters = SPAN("+-"),
-	                     .wild_octets = SPAN("-="),
-	                     .count = 123456789012,
-	                 };
+			     .flags = DOMAIN_FLAGS,
+			     .route = 7,
+			     .tables = {1, 2, 3, 0xffffffff},
+			     .table_count = 4,
+			     .real = SPAN("real.example"),
+			     .prefix = SPAN("joe"),
+			     .delimiters = SPAN("+-"),
+			     .wild_octets = SPAN("-="),
+			     .count = 123456789012,
+			 };
 
 	(void)state;
 	bits_set(set, 0);
@@ -115,7 +116,8 @@ domains(void **state)
 	assert_true(span_eq(d.prefix, full.prefix));
 	assert_true(span_eq(d.delimiters, full.delimiters));
 	assert_true(span_eq(d.wild_octets, full.wild_octets));
-	assert_true(bits_have(d.wild_lengths, 255) && bits_have(d.charset, 0) && !bits_have(d.charset, 1));
+	assert_true(
+	    bits_have(d.wild_lengths, 255) && bits_have(d.charset, 0) && !bits_have(d.charset, 1));
 	assert_false(bits_have(d.charset, 256));
 	assert_true(d.count == full.count);
 	for (size_t len = 0; len < b.len; len++)
@@ -126,7 +128,12 @@ domains(void **state)
 static void
 headers(void **state)
 {
-	struct header full = {.version = 1, .generation = 2, .built = 3, .recipients = 4, .domains = 5}, h;
+	struct header full = {.version = 1,
+			  .generation = 2,
+			  .built = 3,
+			  .recipients = 4,
+			  .domains = 5},
+		      h;
 	uint8_t octets[128], unknown;
 	struct buf b = BUF_OVER(octets);
 
@@ -164,8 +171,9 @@ static void
 status_codes(void **state)
 {
 	static const char *const good[] = {"5.2.1", "5.0.0", "5.999.999", "5.10.20"};
-	static const char *const bad[] = {"", "5", "5.", "5.2", "5.2.", "5..1", "5.2.1.", "5.2.1.1", "4.2.1",
-	    "5.2.01", "5.02.1", "5.1000.1", "5.2.1 ", " 5.2.1", "5.2.x", "55.2.1", "5.2.1000"};
+	static const char *const bad[] = {"", "5", "5.", "5.2", "5.2.", "5..1", "5.2.1.", "5.2.1.1",
+	    "4.2.1", "5.2.01", "5.02.1", "5.1000.1", "5.2.1 ", " 5.2.1", "5.2.x", "55.2.1",
+	    "5.2.1000"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)

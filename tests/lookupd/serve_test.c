@@ -88,7 +88,8 @@ on_verdict(void *arg, bool taken, const char *detail)
 	size_t len = strlen(verdicts);
 
 	(void)arg;
-	snprintf(verdicts + len, sizeof(verdicts) - len, "%s: %s\n", taken ? "taken" : "refused", detail);
+	snprintf(verdicts + len, sizeof(verdicts) - len, "%s: %s\n", taken ? "taken" : "refused",
+	    detail);
 }
 
 static void
@@ -159,8 +160,8 @@ logged(void)
 }
 
 static const char list[] = "Alice@example.com backend=store class=staff size=77\n"
-                           "dave@example.com reject=\"5.2.1 Mailbox disabled\"\n"
-                           "erin@example.com defer=\"4.2.2 Mailbox full\"\n";
+			   "dave@example.com reject=\"5.2.1 Mailbox disabled\"\n"
+			   "erin@example.com defer=\"4.2.2 Mailbox full\"\n";
 
 static int
 start_with(const char *postmaster)
@@ -173,7 +174,8 @@ start_with(const char *postmaster)
 		lookupd_counters[i].value = 0;
 	one = calloc(1, sizeof(*one));
 	two = calloc(1, sizeof(*two));
-	if (loop == NULL || one == NULL || two == NULL || pipe2(log_fds, O_CLOEXEC | O_NONBLOCK) != 0)
+	if (loop == NULL || one == NULL || two == NULL ||
+	    pipe2(log_fds, O_CLOEXEC | O_NONBLOCK) != 0)
 		return -1;
 	log_init(log_fds[1]);
 	if (serve_init(&serve, loop, RATE, postmaster) != 0 || serve_set_key(&serve, key) != 0)
@@ -323,7 +325,8 @@ postmaster_that_is_unknown_is_told(void **state)
 	stop(NULL);
 	assert_int_equal(start_with("nobody@example.com"), 0);
 	give_list(list, 10, true);
-	assert_non_null(strstr(logged(), "event=postmaster_unknown address=nobody@example.com effect=deferred"));
+	assert_non_null(strstr(
+	    logged(), "event=postmaster_unknown address=nobody@example.com effect=deferred"));
 	connect_asker(one, 0, 1);
 	ask(one, 1, 1, "postmaster");
 	turns(6);
@@ -363,7 +366,8 @@ row_262_without_a_database_everything_is_trouble(void **state)
 static void
 row_271_questions_that_are_none(void **state)
 {
-	static const char *const addresses[] = {"nobody", "a@b@", "@example.com", "a\tb@example.com", "a@"};
+	static const char *const addresses[] = {
+	    "nobody", "a@b@", "@example.com", "a\tb@example.com", "a@"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++)
@@ -510,7 +514,8 @@ new_database_in_steps(void **state)
 	serve_gauges(&serve);
 	assert_int_equal(LOOKUPD_COUNT(generation), 11);
 	assert_int_equal(LOOKUPD_COUNT(recipients), 1);
-	assert_non_null(strstr(logged(), "event=database_taken path=/r.cdb generation=11 recipients=1 domains=1"));
+	assert_non_null(strstr(
+	    logged(), "event=database_taken path=/r.cdb generation=11 recipients=1 domains=1"));
 }
 
 static void
@@ -521,8 +526,9 @@ f42_bad_database_keeps_the_old_one(void **state)
 	for (int i = 0; i < 100; i++)
 		turns(1);
 	assert_non_null(strstr(verdicts, "refused: too short"));
-	assert_non_null(strstr(logged(), "event=database_refused path=/bad.cdb reason=\"too short to be a "
-	                                 "recipients database\" serving=10"));
+	assert_non_null(
+	    strstr(logged(), "event=database_refused path=/bad.cdb reason=\"too short to be a "
+			     "recipients database\" serving=10"));
 	ask(one, 1, 1, "alice@example.com");
 	turns(6);
 	assert_int_equal(one->answers[0].m.verdict, RCPT_ACCEPTED);
