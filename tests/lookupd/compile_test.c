@@ -400,7 +400,7 @@ shrunken_lists(void **state)
 	assert_int_equal(empty_dir(), 2);
 	assert_int_equal(compile_list(span_of(text, len), NULL), 0);
 	shrink = true;
-	assert_int_equal(compile_list(span_of(text, 20), NULL), 0);
+	assert_int_equal(compile_list(span_of(text, 18), NULL), 0);
 	shrink = false;
 	/* A small one may do what it likes. */
 	assert_int_equal(compile_list(SPAN("a@example.com\n"), NULL), 0);
