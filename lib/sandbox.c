@@ -34,9 +34,9 @@ struct rule {
 	struct scmp_arg_cmp conditions[CONDITIONS_MAX];
 };
 
-#define NAMESPACES                                                                                 \
-	(CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER |             \
-	    CLONE_NEWPID | CLONE_NEWNET)
+#define NO_FORK                                                                                 \
+	(CLONE_VM | CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |    \
+	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 #define ANY 0, {{0, 0, 0, 0}}
 #define IS(arg, value) 1, {{arg, SCMP_CMP_EQ, value, 0}}
@@ -138,8 +138,8 @@ static const struct rule rules[] = {
     {SANDBOX_LOCK_MEMORY, "mlock2", ANY},
     {SANDBOX_LOCK_MEMORY, "munlock", ANY},
 
-    /* no new namespaces; clone3 hides its flags behind a pointer and is answered ENOSYS */
-    {SANDBOX_FORK, "clone", BITS(0, NAMESPACES, 0)},
+    /* no threads and no new namespaces; clone3 hides its flags behind a pointer and is answered ENOSYS */
+    {SANDBOX_FORK, "clone", BITS(0, NO_FORK, 0)},
     {SANDBOX_FORK, "wait4", ANY},
     {SANDBOX_FORK, "kill", ANY},
     {SANDBOX_FORK, "prlimit64", ANY},
