@@ -22,7 +22,7 @@
 #include "smtpd/partners.h"
 #include "smtpd/worker.h"
 
-enum { STAGE_QUEUE = 4096, STAGE_HEARD = 1 << 20 };
+enum { STAGE_QUEUE = 512, STAGE_HEARD = 256 * 1024 };
 
 enum stage_partner { STAGE_ANSWERS, STAGE_HOLDS, STAGE_IS_DOWN };
 
@@ -351,17 +351,23 @@ stage_say(struct stage *g, const void *octets, size_t len)
 	stage_run(g);
 }
 
+/* Time passes at once, as after a suspension of the machine. */
+static inline void
+stage_jump(struct stage *g, uint64_t ms)
+{
+	g->now_ms += ms;
+	worker_wake(&g->worker);
+	worker_sweep(&g->worker);
+	stage_run(g);
+}
+
 static inline void
 stage_wait(struct stage *g, uint64_t ms)
 {
 	uint64_t until = g->now_ms + ms;
 
-	while (g->now_ms < until) {
-		g->now_ms += until - g->now_ms < 1000 ? until - g->now_ms : 1000;
-		worker_wake(&g->worker);
-		worker_sweep(&g->worker);
-		stage_run(g);
-	}
+	while (g->now_ms < until)
+		stage_jump(g, until - g->now_ms < 1000 ? until - g->now_ms : 1000);
 }
 
 /* A program dies. */
