@@ -3,11 +3,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sysexits.h>
 
 #include <cmocka.h>
@@ -494,6 +496,30 @@ f41_a_killed_builder_leaves_nothing_that_counts(void **state)
 }
 
 static void
+f41_a_full_disk(void **state)
+{
+	static const struct rlimit small = {1000, RLIM_INFINITY},
+				   none = {RLIM_INFINITY, RLIM_INFINITY};
+	struct database *db;
+	int status;
+
+	(void)state;
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(compile_list(SPAN("postmaster@example.com\n"), NULL), 0);
+	write_file(input, SPAN("postmaster@example.com\na@example.com\n"));
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	status = compile_with((const char *const[]){source}, 1, NULL);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+	assert_int_equal(status, EX_TEMPFAIL);
+	has("r.cdb: error: cannot be written");
+	db = result();
+	assert_non_null(db);
+	assert_int_equal(db->header.recipients, 1);
+	database_free(&db);
+	assert_int_equal(empty_dir(), 2);
+}
+
+static void
 too_many_break_characters(void **state)
 {
 	static const char breaks[] = "#$&'+-=?^_`{}~.";
@@ -530,6 +556,7 @@ main(void)
 	    TEST(shrunken_lists),
 	    TEST(row_268_colliding_names),
 	    TEST(f41_a_killed_builder_leaves_nothing_that_counts),
+	    TEST(f41_a_full_disk),
 	    TEST(too_many_break_characters),
 	};
 
