@@ -30,7 +30,7 @@ def split_block(stored, content):
                              (at, stored[-at:][:80], content[-at:][:80]))
     block = stored[:len(stored) - len(content)]
     assert block == b"" or block.endswith(b"\n"), block
-    fields = re.sub(rb"\n(?=[ \t])", b"", block).split(b"\n")[:-1]
+    fields = re.sub(rb"\n[ \t]+", b" ", block).split(b"\n")[:-1]
     for field in fields:
         name = field.split(b":")[0]
         assert name in OURS + BACKENDS, "a field that nobody may add: %r" % field

@@ -41,6 +41,7 @@ class Gatehouse:
     def __init__(self, backend, recipients=LIST, options=None, wrap=(), files=None,
                  listen="127.0.0.1"):
         self.directory = Directory("e2e")
+        self.log_path = self.directory.join("log")
         self.listen = listen
         self.port = free_port(listen)
         self.backends = backend if isinstance(backend, dict) else {"main": backend}
@@ -65,10 +66,6 @@ class Gatehouse:
     @property
     def configuration(self):
         return self.directory.join("gatehouse.conf")
-
-    @property
-    def log_path(self):
-        return self.directory.join("log")
 
     def compile(self, recipients, name="recipients.cdb"):
         source = self.directory.write("list", recipients)
@@ -121,12 +118,13 @@ class Gatehouse:
             if self.files:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))
 
+        earlier = len(self.events("ready"))
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
                 self.wrap + [program("gatehouse"), "-f", self.configuration, "run"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 preexec_fn=limit)
-        self.wait_event("ready")
+        self.wait_event("ready", count=earlier + 1)
         return self
 
     @property
@@ -199,8 +197,11 @@ class Gatehouse:
     # ---- log
 
     def log(self):
-        with open(self.log_path, "rb") as f:
-            return f.read().decode("utf-8", "backslashreplace")
+        try:
+            with open(self.log_path, "rb") as f:
+                return f.read().decode("utf-8", "backslashreplace")
+        except FileNotFoundError:
+            return ""
 
     def events(self, name=None, **keys):
         """Log lines as dictionaries, those with this event and these values."""

@@ -61,7 +61,7 @@ class Authentication(unittest.TestCase):
         stored, = self.backend.maildir.messages()
         content = message.replace(b"\r\n", b"\n")
         self.assertTrue(stored.endswith(content))
-        return re.sub(rb"\n(?=[ \t])", b"", stored[:len(stored) - len(content)]).decode()
+        return re.sub(rb"\n[ \t]+", b" ", stored[:len(stored) - len(content)]).decode()
 
     def results(self, *arguments, **options):
         """The value of our Authentication-Results field."""

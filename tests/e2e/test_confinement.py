@@ -20,7 +20,7 @@ from smtp import stuff
 from test_tls import certificate
 
 # What nobody may do.
-FORBIDDEN = ("open", "create", "socket-unix", "socket-netlink", "listen", "execve", "thread",
+FORBIDDEN = ("open", "create", "socket-unix", "socket-netlink", "listen", "execve",
              "namespace", "unshare", "ptrace", "read-memory", "setuid", "chroot", "mount",
              "map-code", "io-uring", "bpf")
 # What only those may do whose work it is.
@@ -28,7 +28,7 @@ NETWORK = {"socket-inet": ("queue-handoff", "resolverd"),
            "socket-inet6": ("queue-handoff", "resolverd"),
            "connect": ("queue-handoff", "resolverd"),
            "bind": ("resolverd",)}
-FORK = {"fork": ("validator",), "kill": ("validator",)}
+FORK = {"fork": ("validator",), "thread": ("validator",), "kill": ("validator",)}
 
 NOT_HERE = 77
 

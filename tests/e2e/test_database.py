@@ -20,7 +20,7 @@ class Database(unittest.TestCase):
         cls.backend.stop()
 
     def setUp(self):
-        self.gateway = Gatehouse(self.backend.port).start()
+        self.gateway = Gatehouse(self.backend.port, options={"limits.junk": 1000}).start()
         self.addCleanup(self.gateway.destroy)
 
     def answer(self, client, recipient):

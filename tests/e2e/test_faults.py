@@ -180,12 +180,13 @@ class BackendAnswers(unittest.TestCase):
 
     def test_row_279_promise_before_the_end(self):
         def early(server, connection):
-            connection.recv(10)
             connection.sendall(answer("Kok"))
             read_netstring(connection)
 
-        reply = self.reply_with(early)
-        self.assertIn(reply.status, ("451 4.3.0", "451 4.4.2"))
+        # Too big for the buffers of a socket: the answer is there before the comma leaves.
+        self.backend.behaviour = early
+        reply = self.gateway.deliver(["alice@example.com"], messages.of_size(20 << 20))
+        self.assertEqual(reply.status, "451 4.3.0")
 
     def test_row_280_malformed_answers(self):
         for octets in (b"0:,", b"3:Kok;", b"03:Kok,", b"-1:", b":K,", b"99999999999:K", b"3:kok,",

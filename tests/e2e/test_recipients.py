@@ -152,15 +152,21 @@ class Postmaster(unittest.TestCase):
             return found
 
     def test_configured(self):
-        self.assertEqual(self.answers({"postmaster": '"admin@example.com"'}),
+        self.assertEqual(self.answers({"postmaster": '"admin@example.com"'},
+                                      "alice@example.com\nadmin@example.com\n"),
                          ["admin@example.com", "admin@example.com", "550 5.7.1"])
+
+    def test_configured_but_unknown_itself(self):
+        """A postmaster whom the back end would bounce is the operator's mistake: trouble."""
+        self.assertEqual(self.answers({"postmaster": '"admin@example.com"'}),
+                         ["451 4.4.3", "451 4.4.3", "550 5.7.1"])
 
     def test_not_configured_and_unknown(self):
         self.assertEqual(self.answers({}), ["550 5.1.1", "550 5.1.1", "550 5.7.1"])
 
     def test_known_to_the_database(self):
         found = self.answers({"postmaster": '"admin@example.com"'},
-                             "alice@example.com\npostmaster@example.com\n")
+                             "admin@example.com\npostmaster@example.com\n")
         self.assertEqual(found[1].lower(), "postmaster@example.com")
 
 
