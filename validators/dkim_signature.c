@@ -1,6 +1,6 @@
 #include "validators/dkim_signature.h"
 
-enum { TAGS_MAX = 64, IDENTITY_MAX = 240, TIME_MAX_DIGITS = 12, LENGTH_MAX_DIGITS = 76 };
+enum { TAGS_MAX = 64, IDENTITY_MAX = 240, TIME_MAX_DIGITS = 12 };
 
 struct tag {
 	struct span name, value; /* without white space around */
@@ -237,10 +237,9 @@ check_signed_fields(const struct tags *tags, struct dkim_signature *s)
 static bool
 is_number(struct span s)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if (!ascii_is_digit(s.p[i]))
-			return false;
-	return s.len > 0 && s.len <= LENGTH_MAX_DIGITS;
+	uint64_t v;
+
+	return span_decimal(s, UINT64_MAX, &v);
 }
 
 /* ---- the whole --------------------------------------------------------------------------------- */

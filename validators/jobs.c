@@ -126,17 +126,22 @@ static void
 log_failure(const struct job *job)
 {
 	static const char *const kinds[JOB_KINDS] = {"envelope", "message"};
-	static const char *const ends[] = {"answered", "crashed", "late", "lied"};
-	static const enum count counts[] = {
-	    COUNT_END, COUNT_checks_crashed, COUNT_checks_late, COUNT_checks_lied};
+	static const struct {
+		const char *name;
+		enum count counter;
+	} ends[] = {
+	    [JOB_CRASHED] = {"crashed", COUNT_checks_crashed},
+	    [JOB_LATE] = {"late", COUNT_checks_late},
+	    [JOB_LIED] = {"lied", COUNT_checks_lied},
+	};
 	struct log_line line;
 
-	if (job->end == JOB_ANSWERED)
+	if (job->end == JOB_ANSWERED || job->end == JOB_CANCELLED)
 		return;
-	count(counts[job->end]);
+	count(ends[job->end].counter);
 	log_begin(&line, EVENT_check_failed);
 	log_str(&line, "check", kinds[job->kind]);
-	log_str(&line, "how", ends[job->end]);
+	log_str(&line, "how", ends[job->end].name);
 	if (job->gone)
 		log_u64(&line, "status", job->status);
 	log_end(&line);
@@ -214,7 +219,7 @@ on_late(void *arg)
 }
 
 void
-job_cancel(struct job **job_at)
+job_cancel(struct job **job_at, enum job_end end)
 {
 	struct job *job = *job_at;
 
@@ -227,8 +232,7 @@ job_cancel(struct job **job_at)
 		place_give(job);
 		return;
 	}
-	/* The end of its link ends the process; nobody is to blame. */
-	job_finish(job, JOB_ANSWERED);
+	job_finish(job, end);
 }
 
 /* ---- the link to the process ----------------------------------------------------------------- */

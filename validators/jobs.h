@@ -25,6 +25,7 @@ enum job_end {
 	JOB_LATE,     /* killed at its deadline */
 	JOB_LIED,     /* a second answer, an answer to something else, a malformed message */
 	JOB_NO_TURN,  /* it waited in the queue until its deadline */
+	JOB_CANCELLED,
 };
 
 enum {
@@ -95,8 +96,11 @@ void jobs_init(struct jobs *jobs, struct loop *loop, struct questions *questions
  */
 struct job *job_start(struct jobs *jobs, enum job_kind kind, struct transaction *owner, uint64_t limit_ms);
 
-/* The owner has lost interest; no hook is called. Clears *job. */
-void job_cancel(struct job **job);
+/*
+ * The owner waits no longer; its process is killed, no hook is called. Clears *job; takes NULL.
+ * In: end, JOB_CANCELLED, or JOB_LATE when it took too long for its owner.
+ */
+void job_cancel(struct job **job, enum job_end end);
 
 /* The zygote reaped a process. */
 void jobs_child_gone(struct jobs *jobs, uint32_t serial, uint32_t status);

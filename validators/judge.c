@@ -174,9 +174,11 @@ on_due(void *arg)
 	struct transaction *t = arg;
 
 	t->failure = REFUSAL_INTERNAL;
-	for (int kind = 0; kind < JOB_KINDS; kind++)
+	for (int kind = 0; kind < JOB_KINDS; kind++) {
 		if (t->jobs[kind] != NULL && t->jobs[kind]->waiting)
 			t->failure = REFUSAL_BUSY;
+		job_cancel(&t->jobs[kind], JOB_LATE);
+	}
 	if (t->spf.state == CHECK_RUNNING)
 		t->spf.state = CHECK_FAILED;
 	if (t->held->dkim.state == CHECK_RUNNING)

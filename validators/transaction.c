@@ -143,7 +143,7 @@ transaction_free(struct transactions *table, struct transaction **t_at)
 	if (t == NULL)
 		return;
 	for (int kind = 0; kind < JOB_KINDS; kind++)
-		job_cancel(&t->jobs[kind]);
+		job_cancel(&t->jobs[kind], JOB_CANCELLED);
 	delist(table, t);
 	held_free(t);
 	free(t);

@@ -247,7 +247,7 @@ signature_rows(void **state)
 	    {GOOD "h=from; i=@sub.example.com; q=dns/txt; x=99999999999; t=1", AUTH_UNCHECKED},
 	    {GOOD "h=from; l=0", AUTH_NEUTRAL},
 	    {GOOD "h=from; l=100", AUTH_NEUTRAL},
-	    {GOOD "h=from; l=999999999999999999999999999999", AUTH_NEUTRAL},
+	    {GOOD "h=from; l=999999999999999999999999999999", AUTH_PERMERROR},
 	    {GOOD "h=from; l=-1", AUTH_PERMERROR},
 	    {GOOD "h=from; l=", AUTH_PERMERROR},
 	    {GOOD "h=from; x=999", AUTH_FAIL},

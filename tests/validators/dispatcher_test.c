@@ -1,0 +1,588 @@
+/* The way of a message through the dispatcher, when all goes well and when nothing does. */
+#include "validators/dns.h"
+
+#include "tests/validators/world.h"
+
+static struct world w;
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	world_end(&w);
+	return 0;
+}
+
+/* ---- without checks ------------------------------------------------------------------------------ */
+
+static int
+memory_file(size_t size, int seals)
+{
+	int fd = memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, seals), 0);
+	return fd;
+}
+
+enum { SEALED = F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW };
+
+static void
+passes_through(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "false", "mark", "false");
+	say_submit(&w, 5, "a@sender.example");
+	assert_int_equal(w.delivered, 1);
+	assert_int_equal(w.deliver.worker, WORKER);
+	assert_int_equal(w.deliver.instance, INSTANCE);
+	assert_int_equal(w.deliver.transaction, 5);
+	assert_int_equal(w.deliver.spf, AUTH_UNCHECKED);
+	assert_int_equal(w.deliver.dkim, 0);
+	assert_int_equal(w.content_len, 15);
+	assert_int_equal(w.forked, 0);
+	say_submit_with(&w, 6, "", "", 4096, memory_file(4096, SEALED), 60000);
+	assert_int_equal(w.delivered, 2);
+	assert_true(w.deliver_has_fd);
+	assert_int_equal(w.refused, 0);
+}
+
+static void
+row_303_bad_descriptors(void **state)
+{
+	static const int seals[] = {0, F_SEAL_WRITE, F_SEAL_WRITE | F_SEAL_SHRINK,
+	    F_SEAL_WRITE | F_SEAL_GROW, F_SEAL_SHRINK | F_SEAL_GROW};
+	int pipe_fds[2];
+
+	(void)state;
+	world_begin_played(&w, "false", "mark", "false");
+	for (size_t i = 0; i < sizeof(seals) / sizeof(seals[0]); i++)
+		say_submit_with(&w, i, "", "", 4096, memory_file(4096, seals[i]), 60000);
+	assert_int_equal(w.refused, 5);
+	say_submit_with(&w, 6, "", "", 4095, memory_file(4096, SEALED), 60000);
+	say_submit_with(&w, 7, "", "", 4097, memory_file(4096, SEALED), 60000);
+	say_submit_with(&w, 8, "", "twice", 4096, memory_file(4096, SEALED), 60000);
+	say_submit_with(&w, 9, "", "", 0, open("/dev/null", O_RDONLY | O_CLOEXEC), 60000);
+	assert_int_equal(pipe(pipe_fds), 0);
+	say_submit_with(&w, 10, "", "", 0, pipe_fds[0], 60000);
+	close(pipe_fds[1]);
+	say_submit_with(&w, 11, "", "size lies", 8, -1, 60000);
+	assert_int_equal(w.refused, 11);
+	assert_int_equal(w.refusal, REFUSAL_INTERNAL);
+	assert_int_equal(w.delivered, 0);
+}
+
+static void
+handoff_down(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "false", "mark", "false");
+	link_free(&w.handoff);
+	world_turn(&w);
+	say_submit(&w, 5, "");
+	assert_int_equal(w.refused, 1);
+	assert_int_equal(w.refusal, REFUSAL_INTERNAL);
+	w.handoff = world_connect(&w, PROGRAM_QUEUE_HANDOFF, 0, &world_handoff);
+	world_turn(&w);
+	say_submit(&w, 6, "");
+	assert_int_equal(w.delivered, 1);
+}
+
+/* ---- the envelope -------------------------------------------------------------------------------- */
+
+static void
+envelope_then_submit(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "false");
+	say_envelope(&w, 5, "a@sender.example");
+	assert_int_equal(w.forked, 1);
+	assert_true(w.children[0].envelope);
+	assert_memory_equal(w.children[0].reverse_path, "a@sender.example", 16);
+	child_say_spf(&w.children[0], AUTH_PASS, "sender.example");
+	world_turn(&w);
+	assert_int_equal(w.envelope_answers, 0); /* not before the process has ended */
+	child_exit(&w.children[0]);
+	assert_int_equal(w.envelope_answers, 1);
+	assert_int_equal(w.spf, AUTH_PASS);
+	say_submit(&w, 5, "a@sender.example");
+	assert_int_equal(w.delivered, 1);
+	assert_int_equal(w.deliver.spf, AUTH_PASS);
+	assert_memory_equal(w.spf_domain, "sender.example", w.spf_domain_len);
+	assert_int_equal(w.forked, 1);
+	assert_int_equal(w.d->transactions.count, 0);
+}
+
+static void
+submit_waits_for_the_envelope(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "false");
+	say_envelope(&w, 5, "a@sender.example");
+	say_submit(&w, 5, "a@sender.example");
+	assert_int_equal(w.delivered, 0);
+	child_say_spf(&w.children[0], AUTH_NEUTRAL, "sender.example");
+	child_exit(&w.children[0]);
+	assert_int_equal(w.delivered, 1);
+	assert_int_equal(w.deliver.spf, AUTH_NEUTRAL);
+	assert_true(w.deliver.budget_ms <= 60000);
+}
+
+/* smtpd can neither leave the check out nor have another message's result. */
+static void
+results_are_not_smtpds_to_choose(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "false");
+	say_submit(&w, 4, "a@sender.example");
+	assert_int_equal(w.forked, 1);
+	child_say_spf(&w.children[0], AUTH_FAIL, "sender.example");
+	child_exit(&w.children[0]);
+	assert_int_equal(w.deliver.spf, AUTH_FAIL);
+	say_envelope(&w, 5, "a@good.example");
+	child_say_spf(&w.children[1], AUTH_PASS, "good.example");
+	child_exit(&w.children[1]);
+	say_submit(&w, 5, "a@bad.example");
+	assert_int_equal(w.forked, 3);
+	assert_memory_equal(w.children[2].reverse_path, "a@bad.example", 13);
+	child_say_spf(&w.children[2], AUTH_FAIL, "bad.example");
+	child_exit(&w.children[2]);
+	assert_int_equal(w.delivered, 2);
+	assert_int_equal(w.deliver.spf, AUTH_FAIL);
+}
+
+static void
+drop_forgets(void **state)
+{
+	struct msg_envelope_drop drop = {1, 5};
+
+	(void)state;
+	world_begin_played(&w, "true", "mark", "false");
+	say_envelope(&w, 5, "a@sender.example");
+	assert_int_equal(w.d->transactions.count, 1);
+	link_send(w.smtpd, MSG_envelope_drop, &drop, -1);
+	world_turn(&w);
+	assert_int_equal(w.d->transactions.count, 0);
+	assert_false(link_alive(w.children[0].link));
+	child_gone(&w.children[0], 0);
+	assert_int_equal(jobs_active(&w.d->jobs), 0);
+	assert_int_equal(w.envelope_answers, 0);
+}
+
+static void
+refusals_by_policy(void **state)
+{
+	static const struct {
+		const char *fail;
+		enum auth_result spf;
+		int refusal;
+	} rows[] = {
+	    {"reject", AUTH_FAIL, REFUSAL_SPF_FAIL},
+	    {"defer", AUTH_FAIL, REFUSAL_SPF_DEFER},
+	    {"reject", AUTH_TEMPERROR, REFUSAL_DNS},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		world_begin_played(&w, "true", rows[i].fail, "false");
+		say_envelope(&w, 5, "a@sender.example");
+		child_say_spf(&w.children[0], rows[i].spf, "sender.example");
+		child_exit(&w.children[0]);
+		say_submit(&w, 5, "a@sender.example");
+		assert_int_equal(w.delivered, 0);
+		assert_int_equal(w.refused, 1);
+		assert_int_equal(w.refusal, rows[i].refusal);
+		assert_int_equal(w.refused_transaction, 5);
+		if (i + 1 < sizeof(rows) / sizeof(rows[0]))
+			world_end(&w);
+	}
+}
+
+static void
+loopback_is_not_checked(void **state)
+{
+	struct msg_envelope m = {
+	    1, 5, {[10] = 255, 255, 127, 0, 0, 1}, SPAN("helo.example"), SPAN("a@sender.example")};
+
+	(void)state;
+	world_begin_played(&w, "true", "reject", "false");
+	link_send(w.smtpd, MSG_envelope, &m, -1);
+	world_turn(&w);
+	assert_int_equal(w.forked, 0);
+	assert_int_equal(w.envelope_answers, 1);
+	assert_int_equal(w.spf, AUTH_NONE);
+}
+
+/* ---- the content --------------------------------------------------------------------------------- */
+
+static void
+signatures_travel(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "false", "mark", "true");
+	say_submit_with(&w, 5, "", "", 4096, memory_file(4096, SEALED), 60000);
+	assert_true(w.children[0].message && w.children[0].has_fd);
+	assert_int_equal(w.children[0].size, 4096);
+	child_say_dkim(&w.children[0], AUTH_PASS, "signer.example");
+	child_exit(&w.children[0]);
+	assert_int_equal(w.delivered, 1);
+	assert_true(w.deliver_has_fd);
+	assert_int_equal(w.deliver.dkim, 1);
+	assert_int_equal(w.signature_count, 1);
+	assert_int_equal(w.signatures[0].result, AUTH_PASS);
+}
+
+static void
+both_checks(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "true");
+	say_envelope(&w, 5, "a@sender.example");
+	say_submit(&w, 5, "a@sender.example");
+	assert_int_equal(w.forked, 2);
+	child_say_dkim(&w.children[1], AUTH_FAIL, "signer.example");
+	child_exit(&w.children[1]);
+	assert_int_equal(w.delivered, 0);
+	child_say_spf(&w.children[0], AUTH_SOFTFAIL, "sender.example");
+	child_exit(&w.children[0]);
+	assert_int_equal(w.delivered, 1);
+	assert_int_equal(w.deliver.spf, AUTH_SOFTFAIL);
+	assert_int_equal(w.signature_count, 1);
+}
+
+/* ---- children that go wrong ------------------------------------------------------------------------ */
+
+static void
+goes_wrong(void (*wrong)(struct world_child *c))
+{
+	world_begin_played(&w, "true", "mark", "true");
+	say_envelope(&w, 5, "a@sender.example");
+	child_say_spf(&w.children[0], AUTH_PASS, "sender.example");
+	child_exit(&w.children[0]);
+	say_submit(&w, 5, "a@sender.example");
+	wrong(&w.children[1]);
+	world_turn(&w);
+	child_gone(&w.children[1], 134);
+	assert_int_equal(w.delivered, 0);
+	assert_int_equal(w.refused, 1);
+	assert_int_equal(w.refusal, REFUSAL_INTERNAL);
+	/* and only that one */
+	say_envelope(&w, 6, "a@sender.example");
+	child_say_spf(&w.children[2], AUTH_PASS, "sender.example");
+	child_exit(&w.children[2]);
+	say_submit(&w, 6, "a@sender.example");
+	child_say_dkim(&w.children[3], AUTH_PASS, "signer.example");
+	child_exit(&w.children[3]);
+	assert_int_equal(w.delivered, 1);
+	assert_int_equal(w.refused, 1);
+	assert_int_equal(jobs_active(&w.d->jobs), 0);
+}
+
+static void
+crash(struct world_child *c)
+{
+	link_free(&c->link);
+}
+
+static void
+second_answer(struct world_child *c)
+{
+	child_say_dkim(c, AUTH_PASS, "signer.example");
+	child_say_dkim(c, AUTH_PASS, "signer.example");
+	link_flush(c->link);
+}
+
+static void
+answer_to_something_else(struct world_child *c)
+{
+	child_say_spf(c, AUTH_PASS, "sender.example");
+	link_flush(c->link);
+}
+
+static void
+syntax_in_a_name(struct world_child *c)
+{
+	child_say_dkim(c, AUTH_PASS, "good.example header.d=bank.example");
+	link_flush(c->link);
+}
+
+static void
+question_after_the_answer(struct world_child *c)
+{
+	struct msg_dns_ask ask = {1, DNS_TYPE_TXT, SPAN("x.example"), 1000};
+
+	child_say_dkim(c, AUTH_PASS, "signer.example");
+	link_send(c->link, MSG_dns_ask, &ask, -1);
+	link_flush(c->link);
+}
+
+static void
+row_248_crash(void **state)
+{
+	(void)state;
+	goes_wrong(crash);
+}
+
+static void
+lie_second_answer(void **state)
+{
+	(void)state;
+	goes_wrong(second_answer);
+}
+
+static void
+lie_wrong_answer(void **state)
+{
+	(void)state;
+	goes_wrong(answer_to_something_else);
+}
+
+static void
+lie_name(void **state)
+{
+	(void)state;
+	goes_wrong(syntax_in_a_name);
+}
+
+static void
+lie_question_after_answer(void **state)
+{
+	(void)state;
+	goes_wrong(question_after_the_answer);
+}
+
+static void
+hang_until_the_budget_ends(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "false", "mark", "true");
+	say_submit_with(&w, 5, "", "x", 1, -1, 200);
+	WORLD_UNTIL(&w, w.refused == 1);
+	assert_int_equal(w.refusal, REFUSAL_INTERNAL);
+	assert_int_equal(w.delivered, 0);
+	assert_false(link_alive(w.children[0].link));
+}
+
+static void
+fork_that_fails(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "false", "mark", "true");
+	say_submit(&w, 5, "");
+	child_gone(&w.children[0], UINT32_MAX);
+	assert_int_equal(w.refused, 1);
+	assert_int_equal(w.refusal, REFUSAL_INTERNAL);
+	assert_int_equal(jobs_active(&w.d->jobs), 0);
+}
+
+static void
+zygote_down(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "true");
+	say_envelope(&w, 5, "a@sender.example");
+	link_free(&w.zygote);
+	link_free(&w.children[0].link);
+	world_turn(&w);
+	assert_int_equal(jobs_active(&w.d->jobs), 0);
+	say_submit(&w, 5, "a@sender.example");
+	assert_int_equal(w.refused, 1);
+	assert_int_equal(w.refusal, REFUSAL_INTERNAL);
+	w.zygote = world_connect(&w, PROGRAM_VALIDATOR, 0, &world_zygote);
+	world_turn(&w);
+	say_submit(&w, 6, "a@sender.example");
+	assert_int_equal(w.forked, 3);
+}
+
+static void
+smtpd_gone(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "true");
+	say_envelope(&w, 5, "a@sender.example");
+	say_envelope(&w, 6, "a@sender.example");
+	say_submit(&w, 6, "a@sender.example");
+	link_free(&w.smtpd);
+	world_turn(&w);
+	assert_int_equal(w.d->transactions.count, 0);
+	assert_int_equal(w.d->held_count, 0);
+	for (unsigned i = 0; i < w.forked; i++)
+		child_gone(&w.children[i], 0);
+	assert_int_equal(jobs_active(&w.d->jobs), 0);
+	assert_int_equal(w.delivered, 0);
+}
+
+/* ---- limits -------------------------------------------------------------------------------------- */
+
+static void
+checks_wait_for_their_turn(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "false", "mark", "true");
+	for (uint64_t i = 0; i < 4; i++)
+		say_submit(&w, i, "");
+	assert_int_equal(w.forked, 2); /* limits.message_checks */
+	child_say_dkim(&w.children[0], AUTH_PASS, "signer.example");
+	link_flush(w.children[0].link);
+	link_free(&w.children[0].link);
+	world_turn(&w);
+	assert_int_equal(w.delivered, 1);
+	assert_int_equal(w.forked, 2); /* the process is not reaped yet */
+	child_gone(&w.children[0], 0);
+	assert_int_equal(w.forked, 3);
+}
+
+static void
+no_turn_is_busy(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "false", "mark", "true");
+	say_submit(&w, 1, "");
+	say_submit(&w, 2, "");
+	say_submit_with(&w, 3, "", "x", 1, -1, 100);
+	WORLD_UNTIL(&w, w.refused == 1);
+	assert_int_equal(w.refusal, REFUSAL_BUSY);
+	assert_int_equal(w.refused_transaction, 3);
+}
+
+/* ---- questions ----------------------------------------------------------------------------------- */
+
+static void
+ask(struct world_child *c, uint32_t query)
+{
+	struct msg_dns_ask m = {query, DNS_TYPE_TXT, SPAN("x.example"), 60000};
+
+	assert_true(link_send(c->link, MSG_dns_ask, &m, -1));
+	world_turn(&w);
+}
+
+static void
+answer(uint32_t query)
+{
+	struct msg_dns_answer m = {.query = query, .status = DNS_NO_NAME};
+
+	link_send(w.resolver, MSG_dns_answer, &m, -1);
+	world_turn(&w);
+}
+
+static void
+questions_go_and_come_back(void **state)
+{
+	uint32_t first, second;
+
+	(void)state;
+	world_begin_played(&w, "true", "mark", "false");
+	say_envelope(&w, 1, "a@sender.example");
+	say_envelope(&w, 2, "a@sender.example");
+	ask(&w.children[0], 7);
+	first = w.question.query;
+	ask(&w.children[1], 7);
+	second = w.question.query;
+	assert_int_not_equal(first, second);
+	assert_true(w.question.timeout_ms <= 20000);
+	answer(second);
+	assert_int_equal(w.children[0].dns_answers, 0);
+	assert_int_equal(w.children[1].dns_answers, 1);
+	assert_int_equal(w.children[1].dns_query, 7);
+	assert_int_equal(w.children[1].dns_status, DNS_NO_NAME);
+	answer(second); /* twice, and one that was never asked */
+	answer(first + 4096000);
+	assert_int_equal(w.children[1].dns_answers, 1);
+	/* an answer to a child that is gone */
+	link_free(&w.children[0].link);
+	world_turn(&w);
+	answer(first);
+	assert_int_equal(w.d->questions.first_free, first % QUESTIONS_MAX);
+}
+
+static void
+row_256_257_budget(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "false");
+	say_envelope(&w, 1, "a@sender.example");
+	for (uint32_t i = 0; i < 70; i++)
+		ask(&w.children[0], i);
+	assert_int_equal(w.questions, QUESTIONS_PER_MESSAGE);
+	assert_int_equal(w.children[0].dns_answers, 10);
+	assert_int_equal(w.children[0].dns_status, DNS_TROUBLE);
+}
+
+static void
+row_259_resolver_down(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "false");
+	say_envelope(&w, 1, "a@sender.example");
+	ask(&w.children[0], 1);
+	link_free(&w.resolver);
+	world_turn(&w);
+	assert_int_equal(w.children[0].dns_answers, 1);
+	assert_int_equal(w.children[0].dns_status, DNS_TROUBLE);
+	ask(&w.children[0], 2);
+	assert_int_equal(w.children[0].dns_answers, 2);
+}
+
+/* ---- the end ------------------------------------------------------------------------------------- */
+
+static void
+on_drained(void *arg)
+{
+	bool *drained = arg;
+
+	*drained = true;
+}
+
+static void
+drains_when_smtpd_is_gone(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "false", "mark", "true");
+	say_submit(&w, 1, "");
+	dispatcher_drain(w.d, on_drained, &w.drained);
+	assert_false(w.drained);
+	child_say_dkim(&w.children[0], AUTH_PASS, "signer.example");
+	child_exit(&w.children[0]);
+	assert_int_equal(w.delivered, 1);
+	link_free(&w.smtpd);
+	world_turn(&w);
+	assert_true(w.drained);
+}
+
+#define TEST(name) cmocka_unit_test_teardown(name, tear_down)
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    TEST(passes_through),
+	    TEST(row_303_bad_descriptors),
+	    TEST(handoff_down),
+	    TEST(envelope_then_submit),
+	    TEST(submit_waits_for_the_envelope),
+	    TEST(results_are_not_smtpds_to_choose),
+	    TEST(drop_forgets),
+	    TEST(refusals_by_policy),
+	    TEST(loopback_is_not_checked),
+	    TEST(signatures_travel),
+	    TEST(both_checks),
+	    TEST(row_248_crash),
+	    TEST(lie_second_answer),
+	    TEST(lie_wrong_answer),
+	    TEST(lie_name),
+	    TEST(lie_question_after_answer),
+	    TEST(hang_until_the_budget_ends),
+	    TEST(fork_that_fails),
+	    TEST(zygote_down),
+	    TEST(smtpd_gone),
+	    TEST(checks_wait_for_their_turn),
+	    TEST(no_turn_is_busy),
+	    TEST(questions_go_and_come_back),
+	    TEST(row_256_257_budget),
+	    TEST(row_259_resolver_down),
+	    TEST(drains_when_smtpd_is_gone),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
