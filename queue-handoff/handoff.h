@@ -1,8 +1,8 @@
 /*
  * Hand-offs: one job for each message, many at the same time.
  *
- * A job connects to a server of its group, sends the whole package except its last octet, asks
- * whether the client is still there and in time, sends the last octet, reads the answer. Before
+ * A job connects to a server of its group, sends the whole package except its end, asks whether
+ * the client is still there and in time, sends the last octet, reads the answer. Before
  * that octet every end of a job means that nothing is queued; after it, only a complete
  * positive answer means that the message is taken.
  *

@@ -10,7 +10,7 @@ enum job_state {
 	JOB_FREE,
 	JOB_CONNECTING,
 	JOB_SENDING,
-	JOB_ASKING,    /* all but the last octet is with the kernel; smtpd is asked */
+	JOB_ASKING,    /* all but what is held back is with the kernel; smtpd is asked */
 	JOB_COMMITTING, /* smtpd said go; the kernel has no room for the last octet yet */
 	JOB_ANSWERING, /* the last octet is on its way: point of no return */
 	JOB_LATE,      /* smtpd has its answer or is gone */
@@ -79,15 +79,15 @@ uint64_t job_package_len(const struct job *j);
 /* ---- send.c: the package ---- */
 
 enum send_status {
-	SEND_DONE,  /* all but the last octet is with the kernel */
+	SEND_DONE,  /* all but what is held back is with the kernel */
 	SEND_LATER, /* the socket takes no more now */
 	SEND_ERROR, /* errno says why */
 };
 
-/* Sends what the socket takes, but not the last octet. */
+/* Sends what the socket takes, but not what is held back. */
 enum send_status job_send_package(struct job *j);
 
-/* Sends the last octet. Returns: 0 or -1 with errno; nothing was sent then. */
+/* Sends what was held back. Returns: 0; or -1 with errno, and then the very last octet was not sent. */
 int job_send_commit(struct job *j);
 
 #endif

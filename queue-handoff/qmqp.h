@@ -5,6 +5,9 @@
  * message is our header block and the content; the content of a larger message stays in its
  * memory file, so the package is memory, then a range of that file, then memory again. Its
  * very last octet is the commit octet: every known server queues nothing before it.
+ *
+ * Two octets are held back, the last one and the comma before it, which belongs to the last
+ * recipient: qmqp-sink of Postfix never notices an end of which only one octet is left to come.
  */
 #ifndef QUEUE_HANDOFF_QMQP_H
 #define QUEUE_HANDOFF_QMQP_H
@@ -15,6 +18,7 @@
 enum {
 	QMQP_REPLY_MAX = 1000,   /* octets of an answer that are believed to be one */
 	QMQP_ADDRESS_MAX = 999,  /* qmail-qmqpd.c getbuf(): 1000 and more are refused */
+	QMQP_HELD_BACK = 2,      /* octets that go only when the message may be queued */
 };
 
 /* What a package is made of; everything is borrowed. */

@@ -23,9 +23,9 @@ static ssize_t
 send_memory(struct job *j)
 {
 	uint64_t from = in_head(j) ? j->sent : j->sent - j->file_len;
-	/* Without a file in between all memory goes at once; the last octet never does. */
+	/* Without a file in between all memory goes at once, but for what is held back. */
 	bool to_file = in_head(j) && j->file_len > 0;
-	uint64_t to = to_file ? j->split : j->memory_len - 1;
+	uint64_t to = to_file ? j->split : j->memory_len - QMQP_HELD_BACK;
 
 	return send(j->fd, j->memory + from, (size_t)(to - from), MSG_NOSIGNAL | (to_file ? MSG_MORE : 0));
 }
@@ -50,7 +50,7 @@ send_file(struct job *j)
 enum send_status
 job_send_package(struct job *j)
 {
-	uint64_t stop = job_package_len(j) - 1;
+	uint64_t stop = job_package_len(j) - QMQP_HELD_BACK;
 	uint64_t turn = 0;
 
 	while (j->sent < stop && turn < TURN_MAX) {
@@ -69,13 +69,17 @@ job_send_package(struct job *j)
 int
 job_send_commit(struct job *j)
 {
-	ssize_t n;
+	uint64_t end = job_package_len(j);
 
-	do
-		n = send(j->fd, j->memory + j->memory_len - 1, 1, MSG_NOSIGNAL);
-	while (n < 0 && errno == EINTR);
-	if (n != 1)
-		return -1;
-	j->sent++;
+	while (j->sent < end) {
+		size_t left = (size_t)(end - j->sent);
+		ssize_t n = send(j->fd, j->memory + j->memory_len - left, left, MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		j->sent += (uint64_t)n;
+	}
 	return 0;
 }
