@@ -95,8 +95,9 @@ name_make(struct maildir *m, char *name_out)
 {
 	uint64_t us = clock_unix_us();
 
-	snprintf(name_out, MAILDIR_NAME_MAX, "%llu.M%06lluP%ldQ%llu.%s", (unsigned long long)(us / 1000000),
-	    (unsigned long long)(us % 1000000), (long)getpid(), (unsigned long long)++m->counter, m->host);
+	snprintf(name_out, MAILDIR_NAME_MAX, "%llu.M%06lluP%ldQ%llu.%s",
+	    (unsigned long long)(us / 1000000), (unsigned long long)(us % 1000000), (long)getpid(),
+	    (unsigned long long)++m->counter, m->host);
 }
 
 /* ---- receiving ------------------------------------------------------------------------------------ */
@@ -187,7 +188,8 @@ envelope_room(struct incoming *in, size_t len)
 }
 
 void
-incoming_field(struct incoming *in, const char *name, struct span before, struct span value, struct span after)
+incoming_field(
+    struct incoming *in, const char *name, struct span before, struct span value, struct span after)
 {
 	const struct span parts[] = {span_str(name), SPAN(": "), before, value, after, SPAN("\n")};
 

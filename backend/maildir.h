@@ -18,12 +18,12 @@ void maildir_close(struct maildir **m);
 /* A message that is being received; content first, since QMQP sends it first. */
 struct incoming {
 	struct maildir *maildir;
-	uint8_t *memory;     /* the content while it is small */
-	size_t have;         /* octets in memory */
-	int fd;              /* the content once it is not: a file without a name; else -1 */
-	uint8_t *envelope;   /* header lines */
+	uint8_t *memory;   /* the content while it is small */
+	size_t have;       /* octets in memory */
+	int fd;            /* the content once it is not: a file without a name; else -1 */
+	uint8_t *envelope; /* header lines */
 	size_t envelope_len, envelope_cap;
-	int error;           /* errno of the first thing that failed; later calls do nothing */
+	int error; /* errno of the first thing that failed; later calls do nothing */
 };
 
 void incoming_init(struct incoming *in, struct maildir *m);
@@ -32,7 +32,8 @@ void incoming_clear(struct incoming *in);
 void incoming_content(struct incoming *in, struct span octets);
 
 /* Adds a line "NAME: VALUE" that goes before the content. In: value, without line ends. */
-void incoming_field(struct incoming *in, const char *name, struct span before, struct span value, struct span after);
+void incoming_field(struct incoming *in, const char *name, struct span before, struct span value,
+    struct span after);
 
 enum { MAILDIR_NAME_MAX = 200 };
 

@@ -31,8 +31,8 @@ usage(void)
 {
 	fputs("usage: gatehouse-maildir [--listen ADDRESS:PORT] [--limit OCTETS] MAILDIR\n"
 	      "       gatehouse-maildir [--listen ADDRESS:PORT] [--limit OCTETS] --discard\n"
-	      "Takes mail by QMQP on 127.0.0.1:628 and delivers it into MAILDIR; --discard forgets it.\n"
-	      "Port 0 means any free one. --limit is the largest message, 104857600 octets by default.\n",
+	      "Takes mail by QMQP on 127.0.0.1:628 and delivers it into MAILDIR, or forgets it.\n"
+	      "Port 0: any free one. --limit: of a message, 104857600 octets if not given.\n",
 	    stderr);
 	return EX_USAGE;
 }
@@ -62,7 +62,8 @@ options_parse(int argc, char **argv, struct options *o)
 		else if (c == 'd')
 			o->discard = true;
 		else
-			good = c == 'm' && span_decimal(span_str(optarg), UINT64_C(1) << 40, &o->limit);
+			good = c == 'm' &&
+			       span_decimal(span_str(optarg), UINT64_C(1) << 40, &o->limit);
 	}
 	if (optind < argc)
 		o->maildir = argv[optind++];

@@ -3,7 +3,17 @@
 /* Far beyond any message, and no sum of two overflows. */
 static const uint64_t length_max = UINT64_C(1) << 40;
 
-enum state { OUTER_LENGTH, CONTENT_LENGTH, CONTENT, CONTENT_END, SENDER, RECIPIENT, OUTER_END, OVER, STATES };
+enum state {
+	OUTER_LENGTH,
+	CONTENT_LENGTH,
+	CONTENT,
+	CONTENT_END,
+	SENDER,
+	RECIPIENT,
+	OUTER_END,
+	OVER,
+	STATES
+};
 
 void
 package_init(struct package *p)

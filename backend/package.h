@@ -13,20 +13,20 @@
 enum { PACKAGE_ADDRESS_MAX = 999 };
 
 enum package_event {
-	PACKAGE_MORE,      /* all that was there has been taken */
-	PACKAGE_CONTENT,   /* octets of the message; they are part of the input */
-	PACKAGE_SENDER,    /* the message is complete; here is its sender */
+	PACKAGE_MORE,    /* all that was there has been taken */
+	PACKAGE_CONTENT, /* octets of the message; they are part of the input */
+	PACKAGE_SENDER,  /* the message is complete; here is its sender */
 	PACKAGE_RECIPIENT,
-	PACKAGE_DONE,      /* the last comma: now, and not before, it is to be queued */
-	PACKAGE_BAD,       /* not a package; nothing can be said of what follows */
+	PACKAGE_DONE, /* the last comma: now, and not before, it is to be queued */
+	PACKAGE_BAD,  /* not a package; nothing can be said of what follows */
 };
 
 struct package {
 	unsigned state;
-	uint64_t number;       /* a length that is being read */
+	uint64_t number; /* a length that is being read */
 	unsigned digits;
-	uint64_t outer_left;   /* octets left of the outer netstring */
-	uint64_t content_len;  /* as announced; known from the first PACKAGE_CONTENT on */
+	uint64_t outer_left;  /* octets left of the outer netstring */
+	uint64_t content_len; /* as announced; known from the first PACKAGE_CONTENT on */
 	uint64_t content_left;
 	struct netstring_reader reader;
 	uint8_t address[PACKAGE_ADDRESS_MAX];

@@ -122,7 +122,8 @@ package_take(struct connection *c, char *answer)
 	if (error == 0) {
 		snprintf(answer, REPLY_MAX, "Kdelivered as %s", name);
 	} else {
-		fprintf(stderr, "gatehouse-maildir: a message was not delivered: %s\n", strerror(error));
+		fprintf(stderr, "gatehouse-maildir: a message was not delivered: %s\n",
+		    strerror(error));
 		snprintf(answer, REPLY_MAX, "Zcannot write to the Maildir (#4.3.0)");
 	}
 }

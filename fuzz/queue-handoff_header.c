@@ -28,7 +28,8 @@ check_parts(struct span whole, const struct header_scan *last, size_t cut)
 	header_scan(span_head(whole, cut), false, id, &scan);
 	if (scan.block_len > last->block_len || scan.removed > last->removed)
 		abort();
-	if (scan.complete && (scan.block_len != last->block_len || scan.removed_len != last->removed_len))
+	if (scan.complete &&
+	    (scan.block_len != last->block_len || scan.removed_len != last->removed_len))
 		abort();
 }
 

@@ -37,7 +37,8 @@ take_signatures(struct cursor *c, struct trace_facts *f, struct buf *b)
 		s.domain = take(c);
 		s.selector = take(c);
 		s.result = take_u8(c, 8);
-		if (s.domain.len == 0 || s.selector.len == 0 || !msg_list_put(b, RECORD_dkim_result, &s))
+		if (s.domain.len == 0 || s.selector.len == 0 ||
+		    !msg_list_put(b, RECORD_dkim_result, &s))
 			break;
 		n++;
 	}

@@ -13,9 +13,9 @@
 #include <sys/socket.h>
 
 enum {
-	BACKENDS_SERVERS = 32,           /* of one group at most; a job's `tried` has a bit for each */
+	BACKENDS_SERVERS = 32, /* of one group at most; a job's `tried` has a bit for each */
 	BACKENDS_BACK_OFF_MS = 10000,
-	BACKENDS_TRUST_MS = 3600 * 1000, /* how long a server that took mail is believed a refusal */
+	BACKENDS_TRUST_MS = 3600 * 1000, /* for so long it is believed when it refuses */
 };
 
 struct server {
@@ -25,18 +25,18 @@ struct server {
 		struct sockaddr_in6 in6;
 	} address;
 	socklen_t address_len;
-	const char *name;        /* as configured; lives as long as the configuration */
-	bool sick;               /* the last attempt failed */
+	const char *name; /* as configured; lives as long as the configuration */
+	bool sick;        /* the last attempt failed */
 	uint64_t sick_until_ms;
 	bool has_taken;
-	uint64_t taken_ms;       /* when it last took a message */
+	uint64_t taken_ms; /* when it last took a message */
 };
 
 struct group {
 	const char *title;
 	struct server servers[BACKENDS_SERVERS];
 	unsigned count;
-	unsigned turn;           /* the server whose turn it is */
+	unsigned turn; /* the server whose turn it is */
 	uint64_t connect_ms, write_ms, reply_ms;
 };
 

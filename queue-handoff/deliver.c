@@ -23,8 +23,8 @@ struct deliver {
 };
 
 struct deliver *
-deliver_new(struct handoff *h, struct backends *backends, const char *hostname, uint64_t message_size,
-    const uint8_t key[GRANT_KEY_LEN])
+deliver_new(struct handoff *h, struct backends *backends, const char *hostname,
+    uint64_t message_size, const uint8_t key[GRANT_KEY_LEN])
 {
 	struct deliver *d = calloc(1, sizeof(*d));
 
@@ -132,7 +132,8 @@ content_from_file(struct deliver *d, const struct msg_deliver *m, int fd, struct
 		return "endless-header";
 	r->parts.file_len = m->size;
 	if (scan->removed > 0) {
-		r->parts.content = span_of(d->header, header_strip(d->header, scan->block_len, d->hostname));
+		r->parts.content =
+		    span_of(d->header, header_strip(d->header, scan->block_len, d->hostname));
 		r->file_from = scan->block_len;
 		r->parts.file_len = m->size - scan->block_len;
 	}
@@ -166,7 +167,8 @@ begins_with_blank(const struct deliver *d, const struct msg_deliver *m, int fd)
 }
 
 static void
-trace_compose(struct deliver *d, const struct msg_deliver *m, bool blank_first, struct handoff_request *r)
+trace_compose(
+    struct deliver *d, const struct msg_deliver *m, bool blank_first, struct handoff_request *r)
 {
 	struct buf b = BUF_OVER(d->trace);
 	struct span rest = m->recipients.encoded;
@@ -214,7 +216,8 @@ turn_away(const struct msg_deliver *m, enum log_event event, const char *key, co
 
 /* A bad grant and a repeated transaction are the same offence. */
 static const char *
-check_grants(struct deliver *d, const struct msg_deliver *m, struct grants_window *window, uint64_t now_unix)
+check_grants(
+    struct deliver *d, const struct msg_deliver *m, struct grants_window *window, uint64_t now_unix)
 {
 	const char *wrong = grants_check(d->key, m->instance, m, now_unix);
 

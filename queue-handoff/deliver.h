@@ -27,7 +27,7 @@ void deliver_free(struct deliver **d);
  * Returns: true when a job was started, which tells its own end; else false and what to tell
  * smtpd in *outcome_out, after a line in the log.
  */
-bool deliver_start(struct deliver *d, const struct msg_deliver *m, struct grants_window *window, int *fd,
-    uint64_t now_unix, enum handoff_outcome *outcome_out);
+bool deliver_start(struct deliver *d, const struct msg_deliver *m, struct grants_window *window,
+    int *fd, uint64_t now_unix, enum handoff_outcome *outcome_out);
 
 #endif

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 struct grants_window {
-	uint64_t next; /* one more than the highest number taken; 0: none was */
+	uint64_t next;                     /* one more than the highest number taken; 0: none was */
 	uint64_t bits[GRANTS_WINDOW / 64]; /* number n is bit n % GRANTS_WINDOW */
 };
 

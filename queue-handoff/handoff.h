@@ -19,9 +19,9 @@ struct handoff;
 struct loop;
 
 enum {
-	HANDOFF_JOBS = 1200,                     /* at the same time */
-	HANDOFF_MEMORY = 64 * 1024 * 1024,       /* octets of packages in memory, all jobs */
-	HANDOFF_DESCRIPTORS = 2 * HANDOFF_JOBS,  /* a connection and a memory file each */
+	HANDOFF_JOBS = 1200,                    /* at the same time */
+	HANDOFF_MEMORY = 64 * 1024 * 1024,      /* octets of packages in memory, all jobs */
+	HANDOFF_DESCRIPTORS = 2 * HANDOFF_JOBS, /* a connection and a memory file each */
 };
 
 /* Who a job is for: a transaction of an smtpd worker. */
@@ -45,9 +45,9 @@ struct handoff_request {
 	struct span id;
 	struct group *group;
 	struct qmqp_parts parts;
-	int content_fd;      /* sealed, owned by the job from now on; -1: all content is in memory */
-	uint64_t file_from;  /* where parts.file_len octets begin */
-	uint32_t budget_ms;  /* until the reply to the client is due */
+	int content_fd;     /* sealed, owned by the job from now on; -1: all content is in memory */
+	uint64_t file_from; /* where parts.file_len octets begin */
+	uint32_t budget_ms; /* until the reply to the client is due */
 };
 
 /* In: port, backends are borrowed for the life of the handoff. Returns: NULL when memory is out. */

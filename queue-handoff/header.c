@@ -136,7 +136,8 @@ header_claims(struct span field, struct span authserv_id)
 	size_t name = name_len(field);
 	size_t value = value_at(field, name);
 
-	return value > 0 && span_eq_nocase(span_head(field, name), SPAN("Authentication-Results")) &&
+	return value > 0 &&
+	       span_eq_nocase(span_head(field, name), SPAN("Authentication-Results")) &&
 	       value_claims(span_from(field, value), authserv_id);
 }
 

@@ -14,7 +14,8 @@ bucket(struct handoff *h, const struct handoff_owner *owner)
 static bool
 owner_eq(const struct handoff_owner *a, const struct handoff_owner *b)
 {
-	return a->worker == b->worker && a->session == b->session && a->transaction == b->transaction;
+	return a->worker == b->worker && a->session == b->session &&
+	       a->transaction == b->transaction;
 }
 
 struct job *

@@ -10,10 +10,10 @@ enum job_state {
 	JOB_FREE,
 	JOB_CONNECTING,
 	JOB_SENDING,
-	JOB_ASKING,    /* all but what is held back is with the kernel; smtpd is asked */
+	JOB_ASKING,     /* all but what is held back is with the kernel; smtpd is asked */
 	JOB_COMMITTING, /* smtpd said go; the kernel has no room for the last octet yet */
-	JOB_ANSWERING, /* the last octet is on its way: point of no return */
-	JOB_LATE,      /* smtpd has its answer or is gone */
+	JOB_ANSWERING,  /* the last octet is on its way: point of no return */
+	JOB_LATE,       /* smtpd has its answer or is gone */
 	JOB_STATES,
 };
 
@@ -45,9 +45,9 @@ struct job {
 
 	/* time, ms */
 	struct timer timer;
-	uint64_t timer_at;  /* when the timer fires; it looks at `deadline` then */
-	uint64_t deadline;  /* of this state */
-	uint64_t end;       /* the budget is used up */
+	uint64_t timer_at; /* when the timer fires; it looks at `deadline` then */
+	uint64_t deadline; /* of this state */
+	uint64_t end;      /* the budget is used up */
 	uint64_t began, committed;
 };
 

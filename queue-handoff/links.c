@@ -61,7 +61,8 @@ static void
 on_commit_answer(void *ctx, struct link *link, const union msg *m, int *fd)
 {
 	struct worker *w = ctx;
-	struct handoff_owner owner = {w->index, m->commit_answer.session, m->commit_answer.transaction};
+	struct handoff_owner owner = {
+	    w->index, m->commit_answer.session, m->commit_answer.transaction};
 
 	(void)link;
 	(void)fd;
@@ -226,7 +227,8 @@ worker_new(struct links *l, unsigned index)
 		free(w);
 		return NULL;
 	}
-	return l->workers[index] = w;
+	l->workers[index] = w;
+	return w;
 }
 
 int

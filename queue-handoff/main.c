@@ -77,11 +77,12 @@ on_status(struct program *prog)
 
 static const struct program_spec spec = {
     .id = PROGRAM_QUEUE_HANDOFF,
-    .sandbox = {
-        .calls = SANDBOX_CONNECT | SANDBOX_SENDFILE,
-        /* what runs, what waits on the links, and room for what comes in one packet */
-        .descriptors = HANDOFF_DESCRIPTORS + 1000,
-    },
+    .sandbox =
+	{
+	    .calls = SANDBOX_CONNECT | SANDBOX_SENDFILE,
+	    /* what runs, what waits on the links, and room for what comes in one packet */
+	    .descriptors = HANDOFF_DESCRIPTORS + 1000,
+	},
     .counters = {handoff_counters, COUNT_COUNT},
     .on_conf = on_conf,
     .on_peer = on_peer,

@@ -16,18 +16,18 @@
 #include "lib/netstring.h"
 
 enum {
-	QMQP_REPLY_MAX = 1000,   /* octets of an answer that are believed to be one */
-	QMQP_ADDRESS_MAX = 999,  /* qmail-qmqpd.c getbuf(): 1000 and more are refused */
-	QMQP_HELD_BACK = 2,      /* octets that go only when the message may be queued */
+	QMQP_REPLY_MAX = 1000,  /* octets of an answer that are believed to be one */
+	QMQP_ADDRESS_MAX = 999, /* qmail-qmqpd.c getbuf(): 1000 and more are refused */
+	QMQP_HELD_BACK = 2,     /* octets that go only when the message may be queued */
 };
 
 /* What a package is made of; everything is borrowed. */
 struct qmqp_parts {
-	struct span ours;             /* our header block */
-	struct span content;          /* content that is in memory */
-	uint64_t file_len;            /* content that follows it, from the memory file */
-	struct span sender;           /* inside form; empty for the null reverse-path */
-	struct msg_list recipients;   /* of struct msg_granted */
+	struct span ours;           /* our header block */
+	struct span content;        /* content that is in memory */
+	uint64_t file_len;          /* content that follows it, from the memory file */
+	struct span sender;         /* inside form; empty for the null reverse-path */
+	struct msg_list recipients; /* of struct msg_granted */
 };
 
 /* Octets of the package that are in memory: all but file_len. */

@@ -27,7 +27,8 @@ send_memory(struct job *j)
 	bool to_file = in_head(j) && j->file_len > 0;
 	uint64_t to = to_file ? j->split : j->memory_len - QMQP_HELD_BACK;
 
-	return send(j->fd, j->memory + from, (size_t)(to - from), MSG_NOSIGNAL | (to_file ? MSG_MORE : 0));
+	return send(
+	    j->fd, j->memory + from, (size_t)(to - from), MSG_NOSIGNAL | (to_file ? MSG_MORE : 0));
 }
 
 /* An explicit offset: whoever else has the descriptor may move the offset that it shares. */

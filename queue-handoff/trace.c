@@ -68,8 +68,8 @@ void
 trace_put_date(struct buf *b, uint64_t unix_seconds)
 {
 	static const char days[7][4] = {"Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"};
-	static const char months[12][4] = {"Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
-	    "Sep", "Oct", "Nov", "Dec"};
+	static const char months[12][4] = {
+	    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
 	const uint64_t end_of_9999 = 253402300799;
 	uint64_t t = unix_seconds < end_of_9999 ? unix_seconds : end_of_9999;
 	unsigned second_of_day = (unsigned)(t % 86400);

@@ -14,19 +14,19 @@ enum { TRACE_MAX = 8192 }; /* octets of the block */
 
 /* Everything is borrowed during the call. */
 struct trace_facts {
-	struct span hostname;     /* ours: by-domain and authserv-id */
-	struct span helo;         /* a domain or an address literal */
+	struct span hostname; /* ours: by-domain and authserv-id */
+	struct span helo;     /* a domain or an address literal */
 	struct ip client;
-	bool esmtp;               /* EHLO */
-	struct span tls_version;  /* empty: no TLS */
+	bool esmtp;              /* EHLO */
+	struct span tls_version; /* empty: no TLS */
 	struct span tls_cipher;
 	struct span id;
-	uint64_t received;        /* unix seconds */
-	struct span recipient;    /* set only when there is exactly one; RFC 5321 7.2 */
-	bool null_sender;         /* SPF was asked for the HELO name */
-	uint8_t spf;              /* enum auth_result */
+	uint64_t received;     /* unix seconds */
+	struct span recipient; /* set only when there is exactly one; RFC 5321 7.2 */
+	bool null_sender;      /* SPF was asked for the HELO name */
+	uint8_t spf;           /* enum auth_result */
 	struct span spf_domain;
-	bool dkim;                /* signatures were looked for */
+	bool dkim;                  /* signatures were looked for */
 	struct msg_list signatures; /* of struct msg_dkim_result */
 };
 

@@ -22,8 +22,9 @@ hear(struct span in, size_t step, struct buf *heard)
 
 		at += part.len;
 		while ((event = package_next(&p, &part, &out)) != PACKAGE_MORE) {
-			static const char *const marks[] = {
-			    [PACKAGE_CONTENT] = "", [PACKAGE_SENDER] = "F", [PACKAGE_RECIPIENT] = "T"};
+			static const char *const marks[] = {[PACKAGE_CONTENT] = "",
+			    [PACKAGE_SENDER] = "F",
+			    [PACKAGE_RECIPIENT] = "T"};
 
 			if (event == PACKAGE_DONE || event == PACKAGE_BAD) {
 				buf_put_u8(heard, event == PACKAGE_DONE ? '.' : '!');
@@ -42,7 +43,7 @@ static const struct {
     {"18:3:hi\n,3:s@t,3:r@u,,", "hi\nFs@tTr@u."},
     {"24:3:hi\n,3:s@t,3:r@u,3:v@w,,", "hi\nFs@tTr@uTv@w."},
     {"12:0:,0:,3:r@u,,", "FTr@u."},
-    {"18:3:hi\n,3:s@t,3:r@u,", "hi\nFs@tTr@u"},   /* no last comma: nothing is to be queued */
+    {"18:3:hi\n,3:s@t,3:r@u,", "hi\nFs@tTr@u"}, /* no last comma: nothing is to be queued */
     {"18:3:hi\n,3:s@t,3:r@u,;", "hi\nFs@tTr@u!"},
     {"18:3:hi\n,3:s@t,3:r@u;", "hi\nFs@t!"},
     {"12:3:hi\n,3:s@t,,", "hi\n!"},               /* no recipient */
@@ -73,7 +74,8 @@ packages(void **state)
 
 			hear(span_str(rows[i].in), step, &heard);
 			if (!span_eq(buf_span(&heard), span_str(rows[i].heard)))
-				fail_msg("%s, %zu at a time: %.*s", rows[i].in, step, (int)heard.len, (char *)heard.p);
+				fail_msg("%s, %zu at a time: %.*s", rows[i].in, step,
+				    (int)heard.len, (char *)heard.p);
 		}
 	}
 }

@@ -33,7 +33,8 @@ serve(struct place *p, struct server_options options)
 	socklen_t len = sizeof(p->address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
-	p->address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	p->address =
+	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	assert_int_equal(bind(fd, (struct sockaddr *)&p->address, len), 0);
 	assert_int_equal(listen(fd, 300), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&p->address, &len), 0);
@@ -161,8 +162,8 @@ converse(struct place *p, struct span octets, size_t step)
 static struct span
 package(struct buf *b, struct span content, struct span sender, struct span recipient)
 {
-	netstring_put_head(
-	    b, netstring_size(content.len) + netstring_size(sender.len) + 2 * netstring_size(recipient.len));
+	netstring_put_head(b, netstring_size(content.len) + netstring_size(sender.len) +
+				  2 * netstring_size(recipient.len));
 	netstring_put(b, content);
 	netstring_put(b, sender);
 	netstring_put(b, recipient);
@@ -200,11 +201,13 @@ delivers(void **state)
 
 	for (size_t i = 0; i < 3; i++) {
 		struct buf b = BUF_OVER(room);
-		struct span octets = package(&b, SPAN("Subject: x\n\nhi\n"), SPAN("s@t"), SPAN("r@u"));
+		struct span octets =
+		    package(&b, SPAN("Subject: x\n\nhi\n"), SPAN("s@t"), SPAN("r@u"));
 
 		assert_true(begins(converse(p, octets, steps[i]), "Kdelivered as "));
 		assert_int_equal(files(p, "new", name), 1);
-		expect_file(name, SPAN("Return-Path: <s@t>\nX-Original-To: r@u\nX-Original-To: r@u\nSubject: x\n\nhi\n"));
+		expect_file(name, SPAN("Return-Path: <s@t>\nX-Original-To: r@u\nX-Original-To: "
+		                       "r@u\nSubject: x\n\nhi\n"));
 		empty(p, "new");
 	}
 	assert_int_equal(files(p, "tmp", NULL), 0);
@@ -254,8 +257,10 @@ refuses(void **state)
 		struct span content, sender, recipient;
 		const char *answer;
 	} rows[] = {
-	    {{(const uint8_t *)"x\n", 2}, {(const uint8_t *)"s\n@t", 4}, {(const uint8_t *)"r", 1}, "Dsorry"},
-	    {{(const uint8_t *)"x\n", 2}, {(const uint8_t *)"s", 1}, {(const uint8_t *)"r\0", 2}, "Dsorry"},
+	    {{(const uint8_t *)"x\n", 2}, {(const uint8_t *)"s\n@t", 4}, {(const uint8_t *)"r", 1},
+		"Dsorry"},
+	    {{(const uint8_t *)"x\n", 2}, {(const uint8_t *)"s", 1}, {(const uint8_t *)"r\0", 2},
+		"Dsorry"},
 	    {{(const uint8_t *)"x\n", 2}, {(const uint8_t *)"s", 1}, {NULL, 0}, "Dsorry"},
 	};
 	struct place *p = *state;

@@ -17,8 +17,10 @@ static const struct row {
 } rows[] = {
     {"empty content", {(const uint8_t *)"0:,", 3}, NETSTRING_DONE, {NULL, 0}, 3},
     {"hello", {(const uint8_t *)"5:hello,", 8}, NETSTRING_DONE, {(const uint8_t *)"hello", 5}, 8},
-    {"takes no octet more", {(const uint8_t *)"3:Kok,x", 7}, NETSTRING_DONE, {(const uint8_t *)"Kok", 3}, 6},
-    {"holds anything", {(const uint8_t *)"4:\0,\n:,", 7}, NETSTRING_DONE, {(const uint8_t *)"\0,\n:", 4}, 7},
+    {"takes no octet more", {(const uint8_t *)"3:Kok,x", 7}, NETSTRING_DONE,
+	{(const uint8_t *)"Kok", 3}, 6},
+    {"holds anything", {(const uint8_t *)"4:\0,\n:,", 7}, NETSTRING_DONE,
+	{(const uint8_t *)"\0,\n:", 4}, 7},
     {"cut in the length", {(const uint8_t *)"12", 2}, NETSTRING_MORE, {NULL, 0}, 0},
     {"cut before the comma", {(const uint8_t *)"3:Kok", 5}, NETSTRING_MORE, {NULL, 0}, 0},
     {"no comma", {(const uint8_t *)"3:Kok;", 6}, NETSTRING_BAD, {NULL, 0}, 0},
@@ -29,7 +31,8 @@ static const struct row {
     {"blank", {(const uint8_t *)" 1:K,", 5}, NETSTRING_BAD, {NULL, 0}, 0},
     {"blank before the colon", {(const uint8_t *)"1 :K,", 5}, NETSTRING_BAD, {NULL, 0}, 0},
     {"over the cap", {(const uint8_t *)"1001:", 5}, NETSTRING_BAD, {NULL, 0}, 0},
-    {"far over any number", {(const uint8_t *)"99999999999999999999999:K", 25}, NETSTRING_BAD, {NULL, 0}, 0},
+    {"far over any number", {(const uint8_t *)"99999999999999999999999:K", 25}, NETSTRING_BAD,
+	{NULL, 0}, 0},
 };
 
 /* Feeds in pieces of `step` octets. Out: *used_out, octets taken altogether. */
@@ -89,7 +92,8 @@ longest_content(void **state)
 static void
 sizes(void **state)
 {
-	static const size_t lengths[] = {0, 1, 9, 10, 99, 100, 999, 1000, 999999, 1000000, 4294967296};
+	static const size_t lengths[] = {
+	    0, 1, 9, 10, 99, 100, 999, 1000, 999999, 1000000, 4294967296};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {

@@ -199,7 +199,8 @@ documented_complaints(void **state)
 	for (size_t i = 0; i < n; i++) {
 		char row[300];
 
-		snprintf(row, sizeof(row), "| `%s` | %s | %s |\n", table[i].text, table[i].about, table[i].source);
+		snprintf(row, sizeof(row), "| `%s` | %s | %s |\n", table[i].text, table[i].about,
+		    table[i].source);
 		if (strstr(text, row) == NULL)
 			fail_msg("not in docs/backends.md: %s", row);
 	}

@@ -17,18 +17,19 @@
 enum { FAKE_NEVER = -1, FAKE_ROOM = 4 * 1024 * 1024, FAKE_CONNECTIONS = 1500 };
 
 struct fake_script {
-	long close_at;       /* octets after which it closes, without an answer */
-	long stop_at;        /* octets after which it reads no more */
-	long early_at;       /* octets after which it sends `early` */
+	long close_at; /* octets after which it closes, without an answer */
+	long stop_at;  /* octets after which it reads no more */
+	long early_at; /* octets after which it sends `early` */
 	struct span early;
-	struct span reply;   /* to a complete package */
-	size_t reply_step;   /* octets of it per turn; 0: all at once */
-	bool reset;          /* closes with RST */
-	bool close_after;    /* closes after the reply */
+	struct span reply; /* to a complete package */
+	size_t reply_step; /* octets of it per turn; 0: all at once */
+	bool reset;        /* closes with RST */
+	bool close_after;  /* closes after the reply */
 };
 
-#define FAKE_GOOD                                                                                  \
-	((struct fake_script){FAKE_NEVER, FAKE_NEVER, FAKE_NEVER, {NULL, 0}, SPAN("3:Kok,"), 0, false, true})
+#define FAKE_GOOD \
+	((struct fake_script){ \
+	    FAKE_NEVER, FAKE_NEVER, FAKE_NEVER, {NULL, 0}, SPAN("3:Kok,"), 0, false, true})
 
 struct fake_connection {
 	struct fake *fake;

@@ -124,8 +124,14 @@ message_make(struct message *t)
 
 	*t = (struct message){
 	    .key = grant_key_new(key),
-	    .m = {.transaction = 9, .route = SPAN("mailstore"), .class = SPAN("default"), .size = 100},
-	    .g = {.recipient = SPAN("u@r.example"), .size_limit = 100, .generation = 4, .expiry = 1000},
+	    .m = {.transaction = 9,
+		.route = SPAN("mailstore"),
+		.class = SPAN("default"),
+		.size = 100},
+	    .g = {.recipient = SPAN("u@r.example"),
+		.size_limit = 100,
+		.generation = 4,
+		.expiry = 1000},
 	};
 	message_seal(t);
 }

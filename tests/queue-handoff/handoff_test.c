@@ -57,7 +57,8 @@ group_set(struct place *p, unsigned servers)
 {
 	struct group *g = &p->backends.groups[0];
 
-	*g = (struct group){.title = "test", .count = servers, .connect_ms = 200, .write_ms = 200, .reply_ms = 200};
+	*g = (struct group){
+	    .title = "test", .count = servers, .connect_ms = 200, .write_ms = 200, .reply_ms = 200};
 	for (unsigned i = 0; i < servers; i++) {
 		g->servers[i].name = "fake";
 		g->servers[i].address.in = p->fakes[i]->address;
@@ -108,12 +109,12 @@ request(struct place *p, struct span content)
 	    .id = SPAN("TESTTESTTEST"),
 	    .group = &p->backends.groups[0],
 	    .parts =
-	        {
-	            .ours = SPAN("Received: by test\n"),
-	            .content = content,
-	            .sender = SPAN("s@t.example"),
-	            .recipients = p->recipients,
-	        },
+		{
+		    .ours = SPAN("Received: by test\n"),
+		    .content = content,
+		    .sender = SPAN("s@t.example"),
+		    .recipients = p->recipients,
+		},
 	    .content_fd = -1,
 	    .budget_ms = 1000,
 	};
@@ -124,7 +125,8 @@ answer_question(struct place *p, const struct handoff_owner *owner)
 {
 	if (!p->asked[owner->transaction])
 		return;
-	if (p->commit == COMMIT_NEVER || (p->commit == COMMIT_AFTER_EARLY && !p->fakes[0]->said_early))
+	if (p->commit == COMMIT_NEVER ||
+	    (p->commit == COMMIT_AFTER_EARLY && !p->fakes[0]->said_early))
 		return;
 	p->asked[owner->transaction] = false;
 	if (p->commit == COMMIT_WORKER_LOST)
@@ -152,7 +154,8 @@ run_small(struct place *p)
 	return run(p, request(p, SPAN("Subject: x\n\nhello\n")));
 }
 
-static const char package[] = "70:36:Received: by test\nSubject: x\n\nhello\n,11:s@t.example,11:u@r.example,,";
+static const char package[] =
+    "70:36:Received: by test\nSubject: x\n\nhello\n,11:s@t.example,11:u@r.example,,";
 
 enum { PACKAGE_LEN = sizeof(package) - 1 };
 
@@ -382,7 +385,8 @@ row_284_answer_octet_by_octet_too_slow(void **state)
 	uint64_t began = clock_ms();
 
 	p->backends.groups[0].reply_ms = 20;
-	p->fakes[0]->script.reply = SPAN("999:Kxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+	p->fakes[0]->script.reply =
+	    SPAN("999:Kxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
 	p->fakes[0]->script.reply_step = 1;
 	p->fakes[0]->script.close_after = false;
 	assert_int_equal(run_small(p), HANDOFF_BROKEN);
@@ -532,7 +536,8 @@ row_277_connect_timeout(void **state)
 	int fill[8];
 
 	/* A listener whose queue is full answers nothing. */
-	full = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	full =
+	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	assert_int_equal(bind(fd, (struct sockaddr *)&full, len), 0);
 	assert_int_equal(listen(fd, 0), 0);
 	getsockname(fd, (struct sockaddr *)&full, &len);

@@ -88,16 +88,19 @@ static const struct {
     {"nothing to do", "A: 1\nB: 2\n\nbody\n", "A: 1\nB: 2\n\nbody\n", 0, false},
     {"first", FORGED "A: 1\n\nbody\n", "A: 1\n\nbody\n", 1, false},
     {"last", "A: 1\n" FORGED "\nbody\n", "A: 1\n\nbody\n", 1, false},
-    {"several", FORGED "A: 1\n  2\n" FORGED FORGED "B: 2\n" FORGED "\n" FORGED, "A: 1\n  2\nB: 2\n\n" FORGED, 4, false},
+    {"several", FORGED "A: 1\n  2\n" FORGED FORGED "B: 2\n" FORGED "\n" FORGED,
+	"A: 1\n  2\nB: 2\n\n" FORGED, 4, false},
     {"nothing but it", FORGED, "", 1, false},
     {"no body", "A: 1\n" FORGED, "A: 1\n", 1, false},
     {"no end of line", "A: 1\nAuthentication-Results: mx.our.example", "A: 1\n", 1, false},
     {"body only", "\n" FORGED, "\n" FORGED, 0, false},
     {"empty", "", "", 0, false},
-    {"behind a line that is no field", "A: 1\nno field\n" FORGED "\nbody\n", "A: 1\nno field\n\nbody\n", 1, true},
+    {"behind a line that is no field", "A: 1\nno field\n" FORGED "\nbody\n",
+	"A: 1\nno field\n\nbody\n", 1, true},
     {"behind a line of blanks", "A: 1\n \n" FORGED "\nbody\n", "A: 1\n \n\nbody\n", 1, false},
     {"behind an mbox line", "From x@y Mon\n" FORGED "\nbody\n", "From x@y Mon\n\nbody\n", 1, true},
-    {"of another", "Authentication-Results: other.example; spf=pass\n\n", "Authentication-Results: other.example; spf=pass\n\n", 0, false},
+    {"of another", "Authentication-Results: other.example; spf=pass\n\n",
+	"Authentication-Results: other.example; spf=pass\n\n", 0, false},
 };
 
 static void
@@ -111,7 +114,8 @@ strip_all(void **state)
 
 		memcpy(room, blocks[i].in, len);
 		header_scan(span_of(room, len), true, ID, &scan);
-		if (scan.removed != blocks[i].removed || scan.malformed != blocks[i].malformed || !scan.complete)
+		if (scan.removed != blocks[i].removed || scan.malformed != blocks[i].malformed ||
+		    !scan.complete)
 			fail_msg("%s: %u removed", blocks[i].name, scan.removed);
 		left = header_strip(room, scan.block_len, ID);
 		assert_int_equal(left, scan.block_len - scan.removed_len);

@@ -70,8 +70,10 @@ static const struct link_handler smtpd_handlers[] = {
     {MSG_commit_ask, on_commit_ask},
     {MSG_outcome, on_outcome},
 };
-static const struct link_role smtpd_role = {
-    .self = PROGRAM_SMTPD, .peer = PROGRAM_QUEUE_HANDOFF, .handlers = smtpd_handlers, .handler_count = 2};
+static const struct link_role smtpd_role = {.self = PROGRAM_SMTPD,
+    .peer = PROGRAM_QUEUE_HANDOFF,
+    .handlers = smtpd_handlers,
+    .handler_count = 2};
 static const struct link_role validators_role = {
     .self = PROGRAM_VALIDATORS, .peer = PROGRAM_QUEUE_HANDOFF};
 
@@ -174,8 +176,8 @@ recipients_grant(struct place *p, uint16_t n)
 
 		snprintf(address, sizeof(address), "u%u@r.example", i);
 		g.recipient = span_str(address);
-		terms = (struct grant_terms){p->m.instance, p->m.transaction, g.recipient, p->m.route, p->m.class,
-		    g.size_limit, g.generation, g.expiry};
+		terms = (struct grant_terms){p->m.instance, p->m.transaction, g.recipient,
+		    p->m.route, p->m.class, g.size_limit, g.generation, g.expiry};
 		grant_make(p->grants, &terms, g.grant);
 		assert_true(msg_list_put(&b, RECORD_granted, &g));
 	}
@@ -246,10 +248,10 @@ taken(void **state)
 	assert_int_equal(run(p), HANDOFF_TAKEN);
 	assert_int_equal(p->asked, 1);
 	assert_true(holds(got(p), "Received: from client.example ([IPv6:::])\n"
-	                          "\tby mx.our.example with ESMTP id abcdefghijkl\n"
-	                          "\tfor <u0@r.example>;\n"
-	                          "\tSat, 21 Nov 2026 00:00:00 +0000\n"
-	                          "Subject: x\n\nhello\n,11:s@t.example,12:u0@r.example,,"));
+				  "\tby mx.our.example with ESMTP id abcdefghijkl\n"
+				  "\tfor <u0@r.example>;\n"
+				  "\tSat, 21 Nov 2026 00:00:00 +0000\n"
+				  "Subject: x\n\nhello\n,11:s@t.example,12:u0@r.example,,"));
 }
 
 static void
@@ -292,13 +294,14 @@ empty_message(void **state)
 static void
 file_not_sealed(void **state)
 {
-	static const int seals[] = {0, F_SEAL_WRITE, F_SEAL_WRITE | F_SEAL_SHRINK, F_SEAL_WRITE | F_SEAL_GROW,
-	    F_SEAL_SHRINK | F_SEAL_GROW};
+	static const int seals[] = {0, F_SEAL_WRITE, F_SEAL_WRITE | F_SEAL_SHRINK,
+	    F_SEAL_WRITE | F_SEAL_GROW, F_SEAL_SHRINK | F_SEAL_GROW};
 	struct place *p = *state;
 
 	for (size_t i = 0; i < sizeof(seals) / sizeof(seals[0]); i++) {
 		message_default(p);
-		assert_int_equal(run_file(p, SPAN("Subject: y\n\nfile\n"), seals[i]), HANDOFF_INTERNAL);
+		assert_int_equal(
+		    run_file(p, SPAN("Subject: y\n\nfile\n"), seals[i]), HANDOFF_INTERNAL);
 	}
 	assert_int_equal(p->fake->accepted, 0);
 }
@@ -336,7 +339,8 @@ other_size(void **state)
 	p->m.size = 17;
 	p->m.content = SPAN("");
 	recipients_grant(p, 1);
-	assert_int_equal(send_message(p, file(SPAN("16 octets of it\n"), SEALED)), HANDOFF_INTERNAL);
+	assert_int_equal(
+	    send_message(p, file(SPAN("16 octets of it\n"), SEALED)), HANDOFF_INTERNAL);
 	message_default(p);
 	p->m.size = 10000001;
 	p->m.content = SPAN("");
@@ -347,7 +351,8 @@ other_size(void **state)
 static void
 special_senders(void **state)
 {
-	static const char *const senders[] = {"#@[]", "a@b.example-@[]", "x\ny@t.example", "x\x7f@t.example"};
+	static const char *const senders[] = {
+	    "#@[]", "a@b.example-@[]", "x\ny@t.example", "x\x7f@t.example"};
 	struct place *p = *state;
 
 	for (size_t i = 0; i < sizeof(senders) / sizeof(senders[0]); i++) {
@@ -428,7 +433,9 @@ row_203_forged_results(void **state)
 	assert_int_equal(run(p), HANDOFF_TAKEN);
 	assert_true(holds(got(p), " +0000\nA: 1\nSubject: x\n\nbody\n" FORGED ",11:"));
 	message_default(p);
-	assert_int_equal(run_file(p, SPAN("A: 1\n" FORGED "Subject: x\n" FORGED "\nbody\n" FORGED), SEALED), HANDOFF_TAKEN);
+	assert_int_equal(
+	    run_file(p, SPAN("A: 1\n" FORGED "Subject: x\n" FORGED "\nbody\n" FORGED), SEALED),
+	    HANDOFF_TAKEN);
 	assert_true(holds(got(p), " +0000\nA: 1\nSubject: x\n\nbody\n" FORGED ",11:"));
 	message_default(p);
 	assert_int_equal(run_file(p, SPAN(FORGED), SEALED), HANDOFF_TAKEN);

@@ -35,7 +35,8 @@ compose_small(void **state)
 	struct buf expected = BUF_OVER(text);
 
 	(void)state;
-	buf_put_str(&expected, "63:15:Received: x\nhi\n,11:s@t.example,11:a@b.example,10:postmaster,,");
+	buf_put_str(
+	    &expected, "63:15:Received: x\nhi\n,11:s@t.example,11:a@b.example,10:postmaster,,");
 	assert_int_equal(qmqp_compose(&p, &b), 3 + 3 + 15);
 	assert_int_equal(b.len, qmqp_memory(&p));
 	assert_true(span_eq(buf_span(&b), buf_span(&expected)));
@@ -77,7 +78,10 @@ special_senders(void **state)
 
 /* ---- answers: whole and octet by octet ---- */
 
-#define ROW(name, text, answer) {name, {(const uint8_t *)(text), sizeof(text) - 1}, answer}
+#define ROW(name, text, answer) \
+	{ \
+		name, {(const uint8_t *)(text), sizeof(text) - 1}, answer \
+	}
 
 static const struct row {
 	const char *name;

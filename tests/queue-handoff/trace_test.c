@@ -40,23 +40,23 @@ received(void **state)
 
 	(void)state;
 	expect(&f, "Received: from client.example ([192.0.2.1])\n"
-	           "\tby mx.our.example with ESMTP id 4bXyZ0123456;\n"
-	           "\tSat, 21 Nov 2026 00:00:00 +0000\n");
+		   "\tby mx.our.example with ESMTP id 4bXyZ0123456;\n"
+		   "\tSat, 21 Nov 2026 00:00:00 +0000\n");
 	f.esmtp = false;
 	f.helo = SPAN("[192.0.2.1]");
 	f.recipient = SPAN("bob+x@our.example");
 	expect(&f, "Received: from [192.0.2.1] ([192.0.2.1])\n"
-	           "\tby mx.our.example with SMTP id 4bXyZ0123456\n"
-	           "\tfor <bob+x@our.example>;\n"
-	           "\tSat, 21 Nov 2026 00:00:00 +0000\n");
+		   "\tby mx.our.example with SMTP id 4bXyZ0123456\n"
+		   "\tfor <bob+x@our.example>;\n"
+		   "\tSat, 21 Nov 2026 00:00:00 +0000\n");
 	f = facts();
 	assert_true(ip_parse(SPAN("2001:db8::1"), &f.client));
 	f.tls_version = SPAN("TLSv1.3");
 	f.tls_cipher = SPAN("AEAD-AES256-GCM-SHA384");
 	expect(&f, "Received: from client.example ([IPv6:2001:db8::1])\n"
-	           "\tby mx.our.example with ESMTPS id 4bXyZ0123456\n"
-	           "\t(version=TLSv1.3 cipher=AEAD-AES256-GCM-SHA384);\n"
-	           "\tSat, 21 Nov 2026 00:00:00 +0000\n");
+		   "\tby mx.our.example with ESMTPS id 4bXyZ0123456\n"
+		   "\t(version=TLSv1.3 cipher=AEAD-AES256-GCM-SHA384);\n"
+		   "\tSat, 21 Nov 2026 00:00:00 +0000\n");
 }
 
 static void
@@ -68,21 +68,24 @@ results(void **state)
 	uint8_t list[256];
 	struct buf b = BUF_OVER(list);
 	const char *head = "Received: from client.example ([192.0.2.1])\n"
-	                   "\tby mx.our.example with ESMTP id 4bXyZ0123456;\n"
-	                   "\tSat, 21 Nov 2026 00:00:00 +0000\n";
+			   "\tby mx.our.example with ESMTP id 4bXyZ0123456;\n"
+			   "\tSat, 21 Nov 2026 00:00:00 +0000\n";
 	char want[1000];
 
 	(void)state;
 	f.spf = AUTH_SOFTFAIL;
 	f.spf_domain = SPAN("sender.example");
 	snprintf(want, sizeof(want),
-	    "%sAuthentication-Results: mx.our.example;\n\tspf=softfail smtp.mailfrom=sender.example\n", head);
+	    "%sAuthentication-Results: mx.our.example;\n\tspf=softfail "
+	    "smtp.mailfrom=sender.example\n",
+	    head);
 	expect(&f, want);
 
 	f.null_sender = true;
 	f.dkim = true;
 	snprintf(want, sizeof(want),
-	    "%sAuthentication-Results: mx.our.example;\n\tspf=softfail smtp.helo=sender.example;\n\tdkim=none\n",
+	    "%sAuthentication-Results: mx.our.example;\n\tspf=softfail "
+	    "smtp.helo=sender.example;\n\tdkim=none\n",
 	    head);
 	expect(&f, want);
 
@@ -91,8 +94,10 @@ results(void **state)
 	msg_list_put(&b, RECORD_dkim_result, &bad);
 	f.signatures = (struct msg_list){buf_span(&b), 2};
 	snprintf(want, sizeof(want),
-	    "%sAuthentication-Results: mx.our.example;\n\tdkim=pass header.d=a.example header.s=s1;\n"
-	    "\tdkim=permerror header.d=b.example header.s=s2\n", head);
+	    "%sAuthentication-Results: mx.our.example;\n\tdkim=pass header.d=a.example "
+	    "header.s=s1;\n"
+	    "\tdkim=permerror header.d=b.example header.s=s2\n",
+	    head);
 	expect(&f, want);
 }
 
@@ -111,10 +116,10 @@ unsafe_values(void **state)
 	f.spf = AUTH_PASS;
 	f.spf_domain = SPAN("x; dkim=pass");
 	expect(&f, "Received: from unknown ([192.0.2.1])\n"
-	           "\tby mx.our.example with ESMTPS id unknown\n"
-	           "\t(version=unknown cipher=unknown);\n"
-	           "\tSat, 21 Nov 2026 00:00:00 +0000\n"
-	           "Authentication-Results: mx.our.example;\n\tspf=pass\n");
+		   "\tby mx.our.example with ESMTPS id unknown\n"
+		   "\t(version=unknown cipher=unknown);\n"
+		   "\tSat, 21 Nov 2026 00:00:00 +0000\n"
+		   "Authentication-Results: mx.our.example;\n\tspf=pass\n");
 }
 
 /* The longest values of everything. */
