@@ -104,6 +104,7 @@ accept_one(struct listener *l)
 	return true;
 }
 
+/* In quiet times a call that only finds nothing more to accept would cost as much as one that does. */
 static void
 on_connection(void *arg, unsigned events)
 {
@@ -111,8 +112,13 @@ on_connection(void *arg, unsigned events)
 
 	(void)events;
 	worker_wake(l->worker);
-	for (int i = 0; i < ACCEPTS_PER_TURN && accept_one(l); i++)
-		continue;
+	for (unsigned i = 0; i < l->at_once; i++) {
+		if (!accept_one(l)) {
+			l->at_once = 1;
+			return;
+		}
+	}
+	l->at_once = l->at_once * 2 < ACCEPTS_PER_TURN ? l->at_once * 2 : ACCEPTS_PER_TURN;
 }
 
 /* Linux hands these on to every accepted socket, which saves two calls for each. */
@@ -134,7 +140,7 @@ listener_new(struct worker *w, int fd)
 		close(fd);
 		return NULL;
 	}
-	*l = (struct listener){.worker = w, .fd = fd, .reserve = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+	*l = (struct listener){.worker = w, .fd = fd, .at_once = 1, .reserve = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
 	set_options(fd);
 	if (l->reserve < 0 || !watch(l))
 		listener_free(&l);

@@ -298,8 +298,9 @@ read_once(struct session *s)
 		session_end(s, "client-reset");
 	} else if (n > 0) {
 		kept->len += kept->p != NULL ? (size_t)n : 0;
+		s->readable = (size_t)n == room || s->hangup;
 		take_input(s, kept->p != NULL ? input_span(kept) : span_of(to, (size_t)n));
-		s->readable = (size_t)n == room || s->hangup || is_in_the_middle(s);
+		s->readable = s->readable || is_in_the_middle(s);
 	}
 }
 

@@ -22,7 +22,7 @@
 #include "smtpd/partners.h"
 #include "smtpd/worker.h"
 
-enum { STAGE_QUEUE = 512, STAGE_HEARD = 256 * 1024 };
+enum { STAGE_QUEUE = 2048, STAGE_HEARD = 256 * 1024 };
 
 enum stage_partner { STAGE_ANSWERS, STAGE_HOLDS, STAGE_IS_DOWN };
 
