@@ -418,20 +418,22 @@ job_read(struct job *j)
 /* ---- what others call -------------------------------------------------------------------------- */
 
 struct handoff *
-handoff_new(struct loop *loop, const struct handoff_port *port)
+handoff_new(struct loop *loop, const struct handoff_port *port, unsigned jobs)
 {
 	struct handoff *h = calloc(1, sizeof(*h));
 
+	BUG_ON(jobs < 1 || jobs > HANDOFF_JOBS);
 	if (h == NULL)
 		return NULL;
-	h->jobs = calloc(HANDOFF_JOBS, sizeof(*h->jobs));
+	h->jobs = calloc(jobs, sizeof(*h->jobs));
 	if (h->jobs == NULL) {
 		free(h);
 		return NULL;
 	}
 	h->loop = loop;
 	h->port = port;
-	for (size_t i = HANDOFF_JOBS; i-- > 0;) {
+	h->job_count = jobs;
+	for (size_t i = jobs; i-- > 0;) {
 		h->jobs[i].h = h;
 		h->jobs[i].fd = h->jobs[i].content_fd = -1;
 		h->jobs[i].next = h->free;
@@ -448,7 +450,7 @@ handoff_free(struct handoff **handoff)
 	*handoff = NULL;
 	if (h == NULL)
 		return;
-	for (size_t i = 0; i < HANDOFF_JOBS; i++) {
+	for (size_t i = 0; i < h->job_count; i++) {
 		if (h->jobs[i].state != JOB_FREE)
 			job_release(&h->jobs[i]);
 		free(h->jobs[i].memory);
@@ -491,7 +493,7 @@ handoff_commit(struct handoff *h, const struct handoff_owner *owner, bool go)
 void
 handoff_worker_lost(struct handoff *h, unsigned worker)
 {
-	for (size_t i = 0; i < HANDOFF_JOBS && h->running > 0; i++) {
+	for (size_t i = 0; i < h->job_count && h->running > 0; i++) {
 		struct job *j = &h->jobs[i];
 
 		if (j->state == JOB_FREE || j->owner.worker != worker)

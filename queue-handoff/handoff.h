@@ -19,7 +19,7 @@ struct handoff;
 struct loop;
 
 enum {
-	HANDOFF_JOBS = 1200,                    /* at the same time */
+	HANDOFF_JOBS = 1200,                    /* at the same time, at most */
 	HANDOFF_MEMORY = 64 * 1024 * 1024,      /* octets of packages in memory, all jobs */
 	HANDOFF_DESCRIPTORS = 2 * HANDOFF_JOBS, /* a connection and a memory file each */
 };
@@ -50,8 +50,12 @@ struct handoff_request {
 	uint32_t budget_ms; /* until the reply to the client is due */
 };
 
-/* In: port, backends are borrowed for the life of the handoff. Returns: NULL when memory is out. */
-struct handoff *handoff_new(struct loop *loop, const struct handoff_port *port);
+/*
+ * In: port, borrowed for the life of the handoff; jobs, how many at the same time, 1 to
+ * HANDOFF_JOBS.
+ * Returns: NULL when memory is out.
+ */
+struct handoff *handoff_new(struct loop *loop, const struct handoff_port *port, unsigned jobs);
 
 /* Abandons what runs. */
 void handoff_free(struct handoff **h);

@@ -54,7 +54,8 @@ struct job {
 struct handoff {
 	struct loop *loop;
 	const struct handoff_port *port;
-	struct job *jobs; /* HANDOFF_JOBS */
+	struct job *jobs;
+	unsigned job_count;
 	struct job *free;
 	struct job *buckets[JOB_BUCKETS];
 	unsigned running;

@@ -1,4 +1,5 @@
 /* queue-handoff: judged messages to the back end, by QMQP. */
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "lib/program.h"
@@ -6,12 +7,36 @@
 #include "queue-handoff/counters.h"
 #include "queue-handoff/links.h"
 
+enum {
+	/* Descriptors beside those of jobs: the links, and what comes in their packets. */
+	DESCRIPTORS_SPARE = 1000,
+	DESCRIPTORS_SPARE_LEAST = 200,
+};
+
 struct state {
 	struct backends backends;
 	struct handoff *handoff;
 	struct deliver *deliver;
 	struct links *links;
 };
+
+/*
+ * As many jobs as there can be descriptors for. Running out of them must end in "busy" for one
+ * message: a link whose descriptor cannot be received is lost with all that is on it.
+ */
+static unsigned
+jobs_possible(void)
+{
+	struct rlimit limit;
+	rlim_t jobs = HANDOFF_JOBS;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+	    limit.rlim_max < HANDOFF_DESCRIPTORS + DESCRIPTORS_SPARE_LEAST)
+		jobs = limit.rlim_max > DESCRIPTORS_SPARE_LEAST
+		           ? (limit.rlim_max - DESCRIPTORS_SPARE_LEAST) / 2
+		           : 1;
+	return jobs > 0 ? (unsigned)jobs : 1;
+}
 
 static int
 on_conf(struct program *prog)
@@ -28,7 +53,7 @@ on_conf(struct program *prog)
 	s->links = links_new(prog->loop);
 	if (s->links == NULL)
 		return -1;
-	s->handoff = handoff_new(prog->loop, links_port(s->links));
+	s->handoff = handoff_new(prog->loop, links_port(s->links), jobs_possible());
 	return s->handoff != NULL ? 0 : -1;
 }
 
@@ -80,8 +105,7 @@ static const struct program_spec spec = {
     .sandbox =
 	{
 	    .calls = SANDBOX_CONNECT | SANDBOX_SENDFILE,
-	    /* what runs, what waits on the links, and room for what comes in one packet */
-	    .descriptors = HANDOFF_DESCRIPTORS + 1000,
+	    .descriptors = HANDOFF_DESCRIPTORS + DESCRIPTORS_SPARE,
 	},
     .counters = {handoff_counters, COUNT_COUNT},
     .on_conf = on_conf,

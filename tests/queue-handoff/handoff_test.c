@@ -79,7 +79,7 @@ setup(void **state)
 	p->backends.count = 1;
 	group_set(p, 1);
 	p->port = (struct handoff_port){p, port_ask, port_tell};
-	p->handoff = handoff_new(p->loop, &p->port);
+	p->handoff = handoff_new(p->loop, &p->port, HANDOFF_JOBS);
 	msg_list_put(&b, RECORD_granted, &g);
 	p->recipients = (struct msg_list){buf_span(&b), 1};
 	for (size_t i = 0; i < OWNERS; i++)
