@@ -111,7 +111,7 @@ header_read(struct deliver *d, int fd, uint64_t size, size_t *have_out, struct h
 		}
 		header_scan(span_of(d->header, have), have == size, d->hostname, scan);
 		*have_out = have;
-		if (scan->complete || scan->malformed || have == sizeof(d->header))
+		if (scan->complete || have == sizeof(d->header))
 			break;
 		want = want * 8 < sizeof(d->header) ? want * 8 : sizeof(d->header);
 	}

@@ -98,20 +98,20 @@ static void
 job_failed(struct job *j, enum handoff_outcome outcome, int error)
 {
 	uint64_t now = loop_now(j->h->loop);
+	struct server *next = NULL;
 
 	if (server_failed(j->server, now))
 		report_server_failed(j, outcome, error);
 	conversation_close(j);
-	if (phases[j->state].may_move && now < j->end) {
-		j->server = group_next(j->group, &j->tried, now);
-		if (j->server != NULL) {
-			count(COUNT_failovers);
-			/* As deep as there are servers at most. */
-			job_connect(j);
-			return;
-		}
+	if (phases[j->state].may_move && now < j->end)
+		next = group_next(j->group, &j->tried, now);
+	if (next == NULL) {
+		job_end(j, outcome);
+		return;
 	}
-	job_end(j, outcome);
+	count(COUNT_failovers);
+	j->server = next;
+	job_connect(j); /* nests as deep as there are servers at most */
 }
 
 /* smtpd has been told, or is gone; the answer still counts for the log and the server. */

@@ -105,6 +105,8 @@ static const struct program_spec spec = {
     .sandbox =
 	{
 	    .calls = SANDBOX_CONNECT | SANDBOX_SENDFILE,
+	    /* packages, queues of links, and windows of transactions: all bounded, and below this */
+	    .address_space = (size_t)1 << 30,
 	    .descriptors = HANDOFF_DESCRIPTORS + DESCRIPTORS_SPARE,
 	},
     .counters = {handoff_counters, COUNT_COUNT},

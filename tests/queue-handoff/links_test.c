@@ -470,6 +470,25 @@ row_203_anywhere_in_a_long_header(void **state)
 	free(content);
 }
 
+/* smtpd takes no such message; what follows a line that is no field is looked at all the same. */
+static void
+row_203_behind_a_line_that_is_no_field(void **state)
+{
+	struct place *p = *state;
+	uint8_t *content = malloc(400000);
+	struct buf b = buf_over(content, 400000);
+
+	buf_put_str(&b, "A: 1\nno field\n");
+	while (b.len < 200000)
+		buf_put_str(&b, "X-Line: 0123456789\n");
+	buf_put_str(&b, FORGED);
+	while (b.len < 390000)
+		buf_put_str(&b, "X-Line: 0123456789\n");
+	assert_int_equal(run_file(p, buf_span(&b), SEALED), HANDOFF_TAKEN);
+	assert_false(holds(got(p), "MX.our"));
+	free(content);
+}
+
 static void
 header_without_end(void **state)
 {
@@ -563,6 +582,7 @@ main(void)
 	    PLACED(unknown_route),
 	    PLACED(row_203_forged_results),
 	    PLACED(row_203_anywhere_in_a_long_header),
+	    PLACED(row_203_behind_a_line_that_is_no_field),
 	    PLACED(header_without_end),
 	    PLACED(row_185_first_line_begins_with_a_blank),
 	    PLACED(smtpd_lost_at_the_question),
