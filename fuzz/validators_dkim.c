@@ -34,7 +34,8 @@ ask(void *arg, struct span name, enum dns_type type, struct dns_reply *reply_out
 	BUG_ON(!dns_name_ok(name));
 	BUG_ON(++in->questions > DKIM_VERIFIED_MAX);
 	if (record.data.len == 0)
-		record.data = span_from(in->content, in->content.len > 300 ? in->content.len - 300 : 0);
+		record.data =
+		    span_from(in->content, in->content.len > 300 ? in->content.len - 300 : 0);
 	reply_out->count = msg_list_put(&b, RECORD_dns_record, &record);
 	reply_out->len = b.len;
 	reply_out->status = DNS_OK;
@@ -55,6 +56,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!dkim_check(dkim, &content, &resolver, DKIM_SAMPLE_TIME, &answer))
 		return 0;
 	for (size_t i = 0; i < answer.count; i++)
-		BUG_ON(answer.results[i].result == AUTH_UNCHECKED || answer.results[i].domain_len == 0);
+		BUG_ON(answer.results[i].result == AUTH_UNCHECKED ||
+		       answer.results[i].domain_len == 0);
 	return 0;
 }

@@ -33,13 +33,14 @@ ask(void *arg, struct span name, enum dns_type type, struct dns_reply *reply_out
 	for (int i = 0; i < choice % 16; i++)
 		if (msg_list_put(&b, RECORD_dns_record, &record))
 			reply_out->count++;
-	if (type == DNS_TYPE_TXT && reply_out->count == 0 && msg_list_put(&b, RECORD_dns_record, &record))
+	if (type == DNS_TYPE_TXT && reply_out->count == 0 &&
+	    msg_list_put(&b, RECORD_dns_record, &record))
 		reply_out->count++;
 	reply_out->len = b.len;
-	reply_out->status = reply_out->count > 0   ? DNS_OK
-	                    : choice % 32 == 0     ? DNS_TROUBLE
-	                    : choice % 32 == 16    ? DNS_NO_NAME
-	                                           : DNS_NO_DATA;
+	reply_out->status = reply_out->count > 0 ? DNS_OK
+	                    : choice % 32 == 0   ? DNS_TROUBLE
+	                    : choice % 32 == 16  ? DNS_NO_NAME
+	                                         : DNS_NO_DATA;
 	if (type == DNS_TYPE_TXT && reply_out->count > 1) { /* two policies end it at once */
 		reply_out->count = 1;
 		b.len = 0;
@@ -52,7 +53,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct spf *spf;
-	struct spf_question q = {.helo = SPAN("helo.example"), .sender = SPAN("l-o.c@sender.example")};
+	struct spf_question q = {
+	    .helo = SPAN("helo.example"), .sender = SPAN("l-o.c@sender.example")};
 	struct input in = {span_of(data, size), 0};
 	struct resolver resolver = {ask, &in};
 	struct spf_answer answer;
@@ -61,7 +63,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	if (spf == NULL)
 		spf = spf_new();
-	BUG_ON(!ip_parse(data[size - 1] % 2 == 0 ? SPAN("192.0.2.1") : SPAN("2001:db8::1"), &q.client));
+	BUG_ON(!ip_parse(
+	    data[size - 1] % 2 == 0 ? SPAN("192.0.2.1") : SPAN("2001:db8::1"), &q.client));
 	spf_check(spf, &q, &resolver, &answer);
 	BUG_ON(answer.result == AUTH_UNCHECKED || answer.domain_len > DNS_NAME_MAX ||
 	       answer.reason_len > sizeof(answer.reason));

@@ -200,7 +200,8 @@ take_a(struct span packet, const struct record *rec, struct buf *text, struct ms
 }
 
 static enum taken
-take_aaaa(struct span packet, const struct record *rec, struct buf *text, struct msg_dns_record *out)
+take_aaaa(
+    struct span packet, const struct record *rec, struct buf *text, struct msg_dns_record *out)
 {
 	(void)text;
 	return take_address(packet, rec, 16, out);
@@ -260,8 +261,8 @@ take_txt(struct span packet, const struct record *rec, struct buf *text, struct 
 
 static const struct {
 	uint16_t type;
-	enum taken (*take)(
-	    struct span packet, const struct record *rec, struct buf *text, struct msg_dns_record *out);
+	enum taken (*take)(struct span packet, const struct record *rec, struct buf *text,
+	    struct msg_dns_record *out);
 } types[] = {
     {PACKET_A, take_a},
     {PACKET_PTR, take_ptr},
@@ -332,7 +333,8 @@ enum step { STEP_END, STEP_ALIAS, STEP_FOUND, STEP_MALFORMED, STEP_TOO_LARGE };
  * taken, an alias (when there are none) gives the next name.
  */
 static enum step
-section_step(const struct section *s, uint16_t type, struct packet_name *name, struct packet_answer *a)
+section_step(
+    const struct section *s, uint16_t type, struct packet_name *name, struct packet_answer *a)
 {
 	struct reader r = s->start;
 	struct packet_name target;
@@ -398,7 +400,8 @@ static bool
 read_header(struct reader *r, struct header *h)
 {
 	return read_u16(r, &h->id) && read_u16(r, &h->flags) && read_u16(r, &h->questions) &&
-	       read_u16(r, &h->answers) && read_u16(r, &h->authorities) && read_u16(r, &h->additionals);
+	       read_u16(r, &h->answers) && read_u16(r, &h->authorities) &&
+	       read_u16(r, &h->additionals);
 }
 
 static bool
@@ -412,7 +415,8 @@ question_is(struct reader *r, const struct packet_name *name, uint16_t type)
 }
 
 static enum dns_status
-read_whole(struct span packet, const struct packet_name *name, uint16_t type, struct packet_answer *a)
+read_whole(
+    struct span packet, const struct packet_name *name, uint16_t type, struct packet_answer *a)
 {
 	struct reader r = {packet, 0};
 	struct section answers;

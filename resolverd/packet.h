@@ -21,9 +21,9 @@ enum packet_type {
 
 enum {
 	PACKET_RECORDS_MAX = 64,
-	PACKET_TXT_MAX = 4096,   /* octets of one record, strings joined */
+	PACKET_TXT_MAX = 4096, /* octets of one record, strings joined */
 	PACKET_ENCODED_MAX = 20000,
-	PACKET_CHAIN_MAX = 8,    /* aliases followed */
+	PACKET_CHAIN_MAX = 8, /* aliases followed */
 	PACKET_TTL_MAX = 86400,
 	NAME_WIRE_MAX = 255,
 	NAME_LABEL_MAX = 63,
@@ -64,7 +64,7 @@ bool packet_name_put(const struct packet_name *name, struct buf *b);
  * malformed, says SERVFAIL and the like, or answers something else; DNS_UNUSABLE for one past
  * the bounds above.
  */
-void packet_read(
-    struct span packet, const struct packet_name *name, uint16_t type, struct packet_answer *answer_out);
+void packet_read(struct span packet, const struct packet_name *name, uint16_t type,
+    struct packet_answer *answer_out);
 
 #endif

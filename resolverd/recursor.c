@@ -54,7 +54,8 @@ static bool
 set_options(struct ub_ctx *ctx)
 {
 	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++)
-		if (!good(ub_ctx_set_option(ctx, options[i].option, options[i].value), options[i].option))
+		if (!good(ub_ctx_set_option(ctx, options[i].option, options[i].value),
+			options[i].option))
 			return false;
 	return true;
 }
@@ -117,7 +118,8 @@ finish_setup(struct ub_ctx *ctx)
 {
 	int id;
 
-	return good(ub_resolve_event(ctx, "localhost.", 1, CLASS_IN, NULL, ignore, &id), "first question");
+	return good(
+	    ub_resolve_event(ctx, "localhost.", 1, CLASS_IN, NULL, ignore, &id), "first question");
 }
 
 struct recursor *

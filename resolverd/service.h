@@ -27,8 +27,8 @@ struct service_question {
 
 struct service {
 	struct loop *loop;
-	struct recursor *recursor; /* borrowed */
-	struct link *asker;        /* NULL: not there */
+	struct recursor *recursor;     /* borrowed */
+	struct link *asker;            /* NULL: not there */
 	void (*asker_gone)(void *arg); /* may be NULL */
 	void *arg;
 	size_t running;

@@ -124,7 +124,8 @@ on_dns_answer(void *ctx, struct link *link, const union msg *m, int *fd)
 
 	(void)link;
 	(void)fd;
-	if (a->query != c->query || c->reply == NULL || a->records.encoded.len > sizeof(c->reply->encoded))
+	if (a->query != c->query || c->reply == NULL ||
+	    a->records.encoded.len > sizeof(c->reply->encoded))
 		return; /* one that we stopped waiting for */
 	c->reply->status = (enum dns_status)a->status;
 	c->reply->count = a->records.count;
@@ -206,7 +207,8 @@ read_content(void *arg, uint64_t offset, void *p, size_t len)
 
 	if (c->fd >= 0)
 		return pread(c->fd, p, len, (off_t)offset);
-	rest = span_head(span_from(c->content, offset < c->size ? (size_t)offset : (size_t)c->size), len);
+	rest = span_head(
+	    span_from(c->content, offset < c->size ? (size_t)offset : (size_t)c->size), len);
 	if (rest.len > 0)
 		memcpy(p, rest.p, rest.len);
 	return (long)rest.len;
@@ -293,5 +295,6 @@ child_prepare(struct child_setup *setup_out, uint32_t dns_timeout_ms)
 	setup_out->filter = sandbox_filter_new(calls);
 	setup_out->dkim = dkim_new();
 	setup_out->spf = spf_new();
-	return setup_out->filter != NULL && setup_out->spf != NULL && setup_out->dkim != NULL ? 0 : -1;
+	return setup_out->filter != NULL && setup_out->spf != NULL && setup_out->dkim != NULL ? 0
+	                                                                                      : -1;
 }

@@ -16,7 +16,8 @@ struct dkim {
 	unsigned present[DKIM_WATCHED]; /* how often each watched field is there */
 	size_t count, fed_count;
 	struct dkim_signature signatures[DKIM_REPORTED_MAX];
-	size_t fed[DKIM_VERIFIED_MAX]; /* which of them, in the order in which the library has them */
+	size_t
+	    fed[DKIM_VERIFIED_MAX]; /* which of them, in the order in which the library has them */
 	struct dns_reply reply;
 	uint8_t block[DKIM_HEADER_MAX];
 	uint8_t crlf[2 * DKIM_HEADER_MAX]; /* a field, or a part of the body */
@@ -83,7 +84,8 @@ collect_signatures(struct dkim *d, uint64_t now, bool fed_field[DKIM_FIELDS_MAX]
 		struct dkim_signature *s = &d->signatures[d->count];
 
 		fed_field[i] = !is_signature(f);
-		if (fed_field[i] || d->count == DKIM_REPORTED_MAX || !dkim_signature_read(f->value, now, s))
+		if (fed_field[i] || d->count == DKIM_REPORTED_MAX ||
+		    !dkim_signature_read(f->value, now, s))
 			continue;
 		d->count++;
 		if (s->decided != AUTH_UNCHECKED)
@@ -180,7 +182,8 @@ static bool
 feed_header(struct dkim *d, struct dkim_session *session, const bool fed_field[DKIM_FIELDS_MAX])
 {
 	for (size_t i = 0; i < d->fields.count; i++)
-		if (fed_field[i] && !dkim_session_field(session, to_crlf(d, d->fields.items[i].whole)))
+		if (fed_field[i] &&
+		    !dkim_session_field(session, to_crlf(d, d->fields.items[i].whole)))
 			return false;
 	return dkim_session_header_end(session, d->fed_count);
 }

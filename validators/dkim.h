@@ -13,10 +13,10 @@
 #include "validators/dns.h"
 
 enum {
-	DKIM_REPORTED_MAX = 8,         /* signatures that have a result */
-	DKIM_VERIFIED_MAX = 5,         /* of those, that are verified: the first ones */
-	DKIM_CLOCK_SKEW = 300,         /* seconds */
-	DKIM_HEADER_MAX = 256 * 1024,  /* octets of the header block */
+	DKIM_REPORTED_MAX = 8,        /* signatures that have a result */
+	DKIM_VERIFIED_MAX = 5,        /* of those, that are verified: the first ones */
+	DKIM_CLOCK_SKEW = 300,        /* seconds */
+	DKIM_HEADER_MAX = 256 * 1024, /* octets of the header block */
 	DKIM_FIELDS_MAX = 2000,
 	DKIM_SIGNATURE_MAX = 16 * 1024, /* octets of one signature field */
 	DKIM_SIGNED_MAX = 100,          /* names in h= */
@@ -52,7 +52,7 @@ void dkim_destroy(struct dkim **dkim);
  * In: now, unix seconds.
  * Returns: false when our own trouble (memory, reading) left no result.
  */
-bool dkim_check(struct dkim *dkim, const struct dkim_content *content, const struct resolver *resolver,
-    uint64_t now, struct dkim_answer *answer_out);
+bool dkim_check(struct dkim *dkim, const struct dkim_content *content,
+    const struct resolver *resolver, uint64_t now, struct dkim_answer *answer_out);
 
 #endif

@@ -46,8 +46,10 @@ set_options(DKIM_LIB *lib)
 	unsigned flags = DKIM_LIBFLAGS_DELAYSIGPROC;
 	unsigned bits = KEY_BITS_MIN;
 
-	return dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_FLAGS, &flags, sizeof(flags)) == DKIM_STAT_OK &&
-	       dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_MINKEYBITS, &bits, sizeof(bits)) == DKIM_STAT_OK &&
+	return dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_FLAGS, &flags, sizeof(flags)) ==
+	           DKIM_STAT_OK &&
+	       dkim_options(lib, DKIM_OP_SETOPT, DKIM_OPTS_MINKEYBITS, &bits, sizeof(bits)) ==
+	           DKIM_STAT_OK &&
 	       dkim_set_key_lookup(lib, on_key) == DKIM_STAT_OK;
 }
 
@@ -216,7 +218,8 @@ dkim_session_result(struct dkim_session *s, size_t index, const char **reason_ou
 	if (dkim_sig_getsignalg(signature, &algorithm) != DKIM_STAT_OK ||
 	    (algorithm != DKIM_SIGN_RSASHA256 && algorithm != DKIM_SIGN_ED25519SHA256))
 		return error_result(DKIM_SIGERROR_INVALID_A, reason_out);
-	if ((flags & DKIM_SIGFLAG_PASSED) != 0 && body == DKIM_SIGBH_MATCH && error == DKIM_SIGERROR_OK)
+	if ((flags & DKIM_SIGFLAG_PASSED) != 0 && body == DKIM_SIGBH_MATCH &&
+	    error == DKIM_SIGERROR_OK)
 		return AUTH_PASS;
 	if (error != DKIM_SIGERROR_OK && error != DKIM_SIGERROR_UNKNOWN)
 		return error_result(error, reason_out);

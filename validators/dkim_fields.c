@@ -48,7 +48,8 @@ dkim_fields_split(struct span block, bool whole, struct dkim_fields *fields_out)
 		/* Without its LF, or the octet behind it that shows there is no fold, it may go on. */
 		if (!whole && len + 1 >= rest.len)
 			return false;
-		if (f->count == DKIM_FIELDS_MAX || !field_parse(span_head(rest, len), &f->items[f->count]))
+		if (f->count == DKIM_FIELDS_MAX ||
+		    !field_parse(span_head(rest, len), &f->items[f->count]))
 			return false;
 		f->count++;
 		rest = span_from(rest, len + 1);

@@ -131,7 +131,8 @@ check_algorithm(const struct tags *tags)
 
 	if (a != NULL && span_eq(a->value, SPAN("rsa-sha1")))
 		return "rsa-sha1 proves nothing";
-	if (a == NULL || (!span_eq(a->value, SPAN("rsa-sha256")) && !span_eq(a->value, SPAN("ed25519-sha256"))))
+	if (a == NULL ||
+	    (!span_eq(a->value, SPAN("rsa-sha256")) && !span_eq(a->value, SPAN("ed25519-sha256"))))
 		return "unknown algorithm";
 	return NULL;
 }
@@ -166,7 +167,8 @@ take_time(const struct tags *tags, const char *name, uint64_t *v_out)
 {
 	const struct tag *t = tag_find(tags, name);
 
-	return t == NULL || (t->value.len <= TIME_MAX_DIGITS && span_decimal(t->value, UINT64_MAX, v_out));
+	return t == NULL ||
+	       (t->value.len <= TIME_MAX_DIGITS && span_decimal(t->value, UINT64_MAX, v_out));
 }
 
 static const char *

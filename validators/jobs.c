@@ -28,8 +28,11 @@ place_take(struct jobs *jobs, enum job_kind kind, struct transaction *owner)
 	if (job == NULL)
 		return NULL;
 	jobs->first_free = job->next;
-	*job = (struct job){
-	    .jobs = jobs, .owner = owner, .serial = job->serial + JOBS_MAX, .kind = kind, .used = true};
+	*job = (struct job){.jobs = jobs,
+	    .owner = owner,
+	    .serial = job->serial + JOBS_MAX,
+	    .kind = kind,
+	    .used = true};
 	return job;
 }
 
@@ -275,7 +278,8 @@ on_dns_ask(void *ctx, struct link *link, const union msg *m, int *fd)
 	if (job->answered)
 		job_finish(job, JOB_LIED);
 	else
-		questions_ask(job->jobs->questions, job, &m->dns_ask, job->jobs->hooks->budget(job));
+		questions_ask(
+		    job->jobs->questions, job, &m->dns_ask, job->jobs->hooks->budget(job));
 }
 
 static void
@@ -352,7 +356,7 @@ job_start(struct jobs *jobs, enum job_kind kind, struct transaction *owner, uint
 	if (job == NULL)
 		return NULL;
 	if (timer_set(jobs->loop, &job->deadline, limit_ms < JOB_WALL_MS ? limit_ms : JOB_WALL_MS,
-	        on_late, job) != 0) {
+		on_late, job) != 0) {
 		place_give(job);
 		return NULL;
 	}

@@ -21,19 +21,19 @@ enum job_kind { JOB_ENVELOPE, JOB_MESSAGE, JOB_KINDS };
 
 enum job_end {
 	JOB_ANSWERED,
-	JOB_CRASHED,  /* the link ended without an answer; also: it could not be forked */
-	JOB_LATE,     /* killed at its deadline */
-	JOB_LIED,     /* a second answer, an answer to something else, a malformed message */
-	JOB_NO_TURN,  /* it waited in the queue until its deadline */
+	JOB_CRASHED, /* the link ended without an answer; also: it could not be forked */
+	JOB_LATE,    /* killed at its deadline */
+	JOB_LIED,    /* a second answer, an answer to something else, a malformed message */
+	JOB_NO_TURN, /* it waited in the queue until its deadline */
 	JOB_CANCELLED,
 };
 
 enum {
-	JOBS_MAX = 4096,                /* places for jobs of all kinds, waiting or running */
-	JOBS_WAITING_MAX = 1024,        /* of one kind */
-	JOBS_ENVELOPES = 256,           /* running; they mostly wait for the DNS */
-	JOB_WALL_MS = 20 * 1000,        /* for one job, its wait in the queue included */
-	JOB_REAP_MS = 10 * 1000,        /* from the kill to child_gone; then the zygote is given up */
+	JOBS_MAX = 4096,         /* places for jobs of all kinds, waiting or running */
+	JOBS_WAITING_MAX = 1024, /* of one kind */
+	JOBS_ENVELOPES = 256,    /* running; they mostly wait for the DNS */
+	JOB_WALL_MS = 20 * 1000, /* for one job, its wait in the queue included */
+	JOB_REAP_MS = 10 * 1000, /* from the kill to child_gone; then the zygote is given up */
 };
 
 struct jobs;
@@ -43,9 +43,9 @@ struct job {
 	struct transaction *owner; /* NULL: nobody waits for it any more, or a free place */
 	struct link *link;         /* NULL: not started, or ended */
 	struct timer deadline;
-	struct job *prev, *next;   /* of the queue; next also of the free places */
-	uint32_t serial;           /* its number for the zygote; changes with each use */
-	uint32_t status;           /* as child_gone said */
+	struct job *prev, *next; /* of the queue; next also of the free places */
+	uint32_t serial;         /* its number for the zygote; changes with each use */
+	uint32_t status;         /* as child_gone said */
 	unsigned questions_open;
 	enum job_kind kind;
 	enum job_end end;
@@ -94,7 +94,8 @@ void jobs_init(struct jobs *jobs, struct loop *loop, struct questions *questions
  * In: limit_ms, how long it may take.
  * Returns: NULL when too many wait or no process can be had; no hook is called then.
  */
-struct job *job_start(struct jobs *jobs, enum job_kind kind, struct transaction *owner, uint64_t limit_ms);
+struct job *job_start(
+    struct jobs *jobs, enum job_kind kind, struct transaction *owner, uint64_t limit_ms);
 
 /*
  * The owner waits no longer; its process is killed, no hook is called. Clears *job; takes NULL.

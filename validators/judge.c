@@ -108,7 +108,8 @@ log_judged(const struct transaction *t, const struct msg_submit *m, const char *
 		log_span(&line, "spf_reason", span_of(t->spf.reason, t->spf.reason_len));
 	}
 	if (dkim->state == CHECK_DONE)
-		log_span(&line, "dkim", dkim->count > 0 ? span_of(dkim->note, dkim->note_len) : SPAN("none"));
+		log_span(&line, "dkim",
+		    dkim->count > 0 ? span_of(dkim->note, dkim->note_len) : SPAN("none"));
 	log_str(&line, "verdict", verdict);
 	log_end(&line);
 }
@@ -163,7 +164,8 @@ conclude(struct transaction *t)
 static void
 proceed(struct transaction *t)
 {
-	if (t->held != NULL && t->spf.state != CHECK_RUNNING && t->held->dkim.state != CHECK_RUNNING)
+	if (t->held != NULL && t->spf.state != CHECK_RUNNING &&
+	    t->held->dkim.state != CHECK_RUNNING)
 		conclude(t);
 }
 
@@ -325,7 +327,7 @@ message_ended(struct dkim_check *dkim, bool good)
 	if (good)
 		count(dkim->count == 0    ? COUNT_dkim_none
 		      : dkim->passed == 0 ? COUNT_dkim_other
-		                          : COUNT_dkim_pass);
+					  : COUNT_dkim_pass);
 }
 
 static void
@@ -400,7 +402,8 @@ void
 judge_envelope(struct worker *worker, const struct msg_envelope *m)
 {
 	struct dispatcher *d = worker->dispatcher;
-	struct transaction *t = transaction_find(&d->transactions, worker, m->session, m->transaction);
+	struct transaction *t =
+	    transaction_find(&d->transactions, worker, m->session, m->transaction);
 	struct ip client;
 
 	if (!d->conf->spf.check)
@@ -436,7 +439,8 @@ judge_worker_lost(struct worker *worker)
 static bool
 submission_good(const struct msg_submit *m, int fd)
 {
-	return fd >= 0 ? m->content.len == 0 && sealed_check(fd, m->size) : m->content.len == m->size;
+	return fd >= 0 ? m->content.len == 0 && sealed_check(fd, m->size)
+	               : m->content.len == m->size;
 }
 
 static void

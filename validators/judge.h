@@ -8,9 +8,9 @@
 #include "validators/dispatcher.h"
 
 enum {
-	HELD_MAX = 4096,                        /* messages waiting for their verdict */
-	HELD_OCTETS_MAX = 128 * 1024 * 1024,    /* their envelopes and inline contents */
-	REPLY_MARGIN_MS = 2000,                 /* of the budget, left for the way back */
+	HELD_MAX = 4096,                     /* messages waiting for their verdict */
+	HELD_OCTETS_MAX = 128 * 1024 * 1024, /* their envelopes and inline contents */
+	REPLY_MARGIN_MS = 2000,              /* of the budget, left for the way back */
 };
 
 extern const struct job_hooks judge_hooks;

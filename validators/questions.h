@@ -37,7 +37,8 @@ void questions_init(struct questions *qs, uint64_t timeout_ms);
  * down, too much is asked, or the budget is used up.
  * In: left, questions that this message may still ask; counted down.
  */
-void questions_ask(struct questions *qs, struct job *job, const struct msg_dns_ask *ask, unsigned *left);
+void questions_ask(
+    struct questions *qs, struct job *job, const struct msg_dns_ask *ask, unsigned *left);
 
 /* Gives an answer of resolverd to the child that waits for it; a late one is dropped. */
 void questions_answer(struct questions *qs, const struct msg_dns_answer *answer);

@@ -37,8 +37,8 @@ add_record(SPF_dns_rr_t *rr, const void *data, size_t len)
 {
 	int at = rr->num_rr;
 
-	if (SPF_dns_rr_buf_realloc(rr, at, len < sizeof(SPF_dns_rr_data_t) ? sizeof(SPF_dns_rr_data_t) : len) !=
-	    SPF_E_SUCCESS)
+	if (SPF_dns_rr_buf_realloc(rr, at,
+		len < sizeof(SPF_dns_rr_data_t) ? sizeof(SPF_dns_rr_data_t) : len) != SPF_E_SUCCESS)
 		abort();
 	memcpy(rr->rr[at], data, len);
 	rr->num_rr = at + 1;
@@ -115,7 +115,8 @@ on_lookup(SPF_dns_server_t *dns, const char *domain, ns_type type, int cache)
 }
 
 static SPF_errcode_t
-on_record(SPF_server_t *server, SPF_request_t *request, SPF_response_t *response, SPF_record_t **record_out)
+on_record(SPF_server_t *server, SPF_request_t *request, SPF_response_t *response,
+    SPF_record_t **record_out)
 {
 	struct spf_run *run = server->resolver->hook;
 	int at = spf_canon_place(request->cur_dom);

@@ -116,7 +116,7 @@ network(struct span rest, struct spf_term *t, bool v4)
 	rest = span_from(rest, 1);
 	slash = span_find(rest, '/');
 	if (slash < rest.len && !parse_bits(span_from(rest, slash + 1), v4 ? CIDR4_MAX : CIDR6_MAX,
-	                            v4 ? &t->cidr4 : &t->cidr6))
+				    v4 ? &t->cidr4 : &t->cidr6))
 		return "malformed prefix length";
 	rest = span_head(rest, slash);
 	/* The notation says which it is: a mapped address is one of IPv6 here. */
@@ -183,8 +183,8 @@ modifier_name(struct span word)
 
 	if (!ascii_is_alpha(word.p[0]))
 		return 0;
-	while (len < word.len &&
-	       (is_alnum(word.p[len]) || word.p[len] == '-' || word.p[len] == '_' || word.p[len] == '.'))
+	while (len < word.len && (is_alnum(word.p[len]) || word.p[len] == '-' ||
+				     word.p[len] == '_' || word.p[len] == '.'))
 		len++;
 	return len < word.len && word.p[len] == '=' ? len : 0;
 }
@@ -220,7 +220,8 @@ spf_record_next(struct span *rest, struct spf_term *term_out, const char **why_o
 	*rest = span_from(*rest, word.len);
 	*term_out = (struct spf_term){.cidr4 = CIDR4_MAX, .cidr6 = CIDR6_MAX};
 	name_len = modifier_name(word);
-	*why_out = name_len > 0 ? parse_modifier(word, name_len, term_out) : parse_mechanism(word, term_out);
+	*why_out = name_len > 0 ? parse_modifier(word, name_len, term_out)
+	                        : parse_mechanism(word, term_out);
 	return *why_out == NULL ? SPF_NEXT_TERM : SPF_NEXT_BAD;
 }
 

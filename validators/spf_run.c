@@ -29,7 +29,8 @@ bool
 spf_run_count_term(struct spf_run *run)
 {
 	if (++run->terms > SPF_TERMS_MAX)
-		spf_run_trouble(run, SPF_PERMANENT, "too many terms that ask the DNS", span_of(NULL, 0));
+		spf_run_trouble(
+		    run, SPF_PERMANENT, "too many terms that ask the DNS", span_of(NULL, 0));
 	return run->trouble == SPF_FINE;
 }
 
@@ -249,7 +250,8 @@ lookup_ptr(struct spf_run *run, const struct spf_place *place, bool *match_out)
 		return count_void(run, run->reply.status, place_name(place));
 	rest = dns_records(&run->reply);
 	for (unsigned i = 0; i < SPF_NAMES_MAX && !*match_out && dns_next(&rest, &record); i++)
-		*match_out = is_under(record.data, place_name(place)) && is_validated(run, record.data);
+		*match_out =
+		    is_under(record.data, place_name(place)) && is_validated(run, record.data);
 	return SPF_FOUND;
 }
 

@@ -51,11 +51,12 @@ struct spf_run {
 enum spf_found { SPF_FOUND, SPF_NOT_FOUND, SPF_NO_NAME, SPF_GAVE_UP };
 
 /* In: reason_room holds the reason and outlives the run. */
-void spf_run_init(struct spf_run *run, const struct spf_question *q, const struct resolver *resolver,
-    struct buf reason_room);
+void spf_run_init(struct spf_run *run, const struct spf_question *q,
+    const struct resolver *resolver, struct buf reason_room);
 
 /* The first trouble is the verdict; `name` may be empty. */
-void spf_run_trouble(struct spf_run *run, enum spf_trouble trouble, const char *what, struct span name);
+void spf_run_trouble(
+    struct spf_run *run, enum spf_trouble trouble, const char *what, struct span name);
 
 /*
  * Makes a place. A name that no DNS can hold is kept as the empty name, which is never found.
@@ -77,7 +78,8 @@ enum spf_found spf_run_lookup(struct spf_run *run, const struct spf_place *place
  * Asks for the hosts of an mx term and makes a place for each, one more than the limit at most.
  * Out: *first_out and *count_out, with SPF_FOUND.
  */
-enum spf_found spf_run_mx(struct spf_run *run, const struct spf_place *place, int *first_out, size_t *count_out);
+enum spf_found spf_run_mx(
+    struct spf_run *run, const struct spf_place *place, int *first_out, size_t *count_out);
 
 /*
  * Fetches the record of a domain and checks it. The very first may be missing: run->no_record.

@@ -72,8 +72,8 @@ transaction_new(struct transactions *table, struct worker *worker, uint64_t sess
 }
 
 struct transaction *
-transaction_find(
-    const struct transactions *table, const struct worker *worker, uint64_t session, uint64_t number)
+transaction_find(const struct transactions *table, const struct worker *worker, uint64_t session,
+    uint64_t number)
 {
 	struct transaction *t = table->buckets[bucket_of(worker, number)];
 

@@ -14,7 +14,7 @@
 struct worker;
 
 enum {
-	TRANSACTIONS_MAX = 65536,  /* of all workers together */
+	TRANSACTIONS_MAX = 65536, /* of all workers together */
 	TRANSACTION_BUCKETS = 4096,
 	SPF_DOMAIN_MAX = 255,
 	SPF_REASON_MAX = 200,
@@ -52,7 +52,7 @@ struct held_message {
 };
 
 struct transaction {
-	struct transaction *next;          /* of the bucket */
+	struct transaction *next;              /* of the bucket */
 	struct transaction *prev_of, *next_of; /* of the worker */
 	struct worker *worker;
 	uint64_t session, number;
@@ -80,8 +80,8 @@ struct transaction *transaction_new(struct transactions *table, struct worker *w
     struct span reverse_path);
 
 /* Returns: NULL when there is none. */
-struct transaction *transaction_find(
-    const struct transactions *table, const struct worker *worker, uint64_t session, uint64_t number);
+struct transaction *transaction_find(const struct transactions *table, const struct worker *worker,
+    uint64_t session, uint64_t number);
 
 /*
  * Keeps a submitted message, descriptor included.

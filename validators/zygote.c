@@ -76,8 +76,7 @@ on_exits(void *arg, unsigned events)
 }
 
 /* What a child does first: nothing of the zygote's stays open or blocked. */
-static void __attribute__((noreturn))
-child_begin(const struct zygote *z, int fd)
+static void __attribute__((noreturn)) child_begin(const struct zygote *z, int fd)
 {
 	sigset_t none;
 
@@ -89,6 +88,7 @@ child_begin(const struct zygote *z, int fd)
 	    close_range((unsigned)fd + 1, ~0u, 0) != 0)
 		_exit(EXIT_FAILURE);
 	z->serve(z->arg, fd);
+	_exit(EXIT_FAILURE); /* it ends the process itself */
 }
 
 static pid_t
@@ -209,8 +209,7 @@ watch_exits(struct zygote *z)
 }
 
 struct zygote *
-zygote_new(struct loop *loop, void (*serve)(const void *arg, int fd) __attribute__((noreturn)),
-    const void *arg)
+zygote_new(struct loop *loop, void (*serve)(const void *arg, int fd), const void *arg)
 {
 	struct zygote *z = calloc(1, sizeof(*z));
 

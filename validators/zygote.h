@@ -35,13 +35,14 @@ struct zygote_child {
 struct zygote {
 	struct loop *loop;
 	struct link *dispatcher; /* NULL: not there */
-	/* Serves one check on the link; in the child, everything else closed. Never returns. */
-	void (*serve)(const void *arg, int fd) __attribute__((noreturn));
+	/* Serves one check on the link; in the child, everything else closed. */
+	void (*serve)(const void *arg, int fd);
 	const void *arg;
-	void (*orphaned)(void *orphaned_arg); /* no dispatcher for ORPHAN_MS; when draining: at once */
+	void (*orphaned)(
+	    void *orphaned_arg); /* no dispatcher for ORPHAN_MS; when draining: at once */
 	void *orphaned_arg;
 	bool draining;
-	int exits_fd;       /* signalfd of SIGCHLD */
+	int exits_fd; /* signalfd of SIGCHLD */
 	struct watch exits;
 	struct timer orphan;
 	size_t count;
@@ -49,8 +50,8 @@ struct zygote {
 };
 
 /* Returns: NULL when memory or the kernel refuses. */
-struct zygote *zygote_new(struct loop *loop,
-    void (*serve)(const void *arg, int fd) __attribute__((noreturn)), const void *arg);
+struct zygote *zygote_new(
+    struct loop *loop, void (*serve)(const void *arg, int fd), const void *arg);
 
 /* Kills the children. */
 void zygote_free(struct zygote **z);

@@ -88,7 +88,8 @@ set_answers(struct builder *b, unsigned n)
 }
 
 static void
-record_ttl(struct builder *b, const char *owner, unsigned type, uint32_t ttl, const void *data, size_t len)
+record_ttl(
+    struct builder *b, const char *owner, unsigned type, uint32_t ttl, const void *data, size_t len)
 {
 	put_name(b, owner);
 	put16(b, type);
@@ -308,13 +309,13 @@ row_252_compression(void **state)
 	begin(&b, "a.example", PACKET_A);
 	at[0] = (uint8_t)(0xc0 | b.len >> 8);
 	at[1] = (uint8_t)b.len;
-	raw_owner(at, 2);                  /* points at itself */
+	raw_owner(at, 2); /* points at itself */
 	at[1] = (uint8_t)(at[1] + 2);
-	raw_owner(at, 2);                  /* forward */
-	raw_owner("\xff\xff", 2);          /* past the end */
-	raw_owner("\x40", 1);              /* reserved kinds of label */
+	raw_owner(at, 2);         /* forward */
+	raw_owner("\xff\xff", 2); /* past the end */
+	raw_owner("\x40", 1);     /* reserved kinds of label */
 	raw_owner("\x80", 1);
-	begin(&b, "a.example", PACKET_A);  /* label, then back to its own beginning */
+	begin(&b, "a.example", PACKET_A); /* label, then back to its own beginning */
 	at[1] = (uint8_t)b.len;
 	{
 		uint8_t loop[4] = {1, 'a', at[0], at[1]};
@@ -486,14 +487,10 @@ row_255_strange_names(void **state)
 		size_t len;
 		const char *text; /* NULL: left out */
 	} rows[] = {
-	    {"\4HOST\7Example", 14, "host.example"},
-	    {"\5_h-o1\7example", 15, "_h-o1.example"},
-	    {"\4a.bc\7example", 14, NULL},
-	    {"\3a\0b\7example", 13, NULL},
-	    {"\3a%s\7example", 13, NULL},
-	    {"\3a;b\7example", 13, NULL},
-	    {"\3a b\7example", 13, NULL},
-	    {"\2\xc3\xbc\7example", 12, NULL},
+	    {"\4HOST\7Example", 14, "host.example"}, {"\5_h-o1\7example", 15, "_h-o1.example"},
+	    {"\4a.bc\7example", 14, NULL}, {"\3a\0b\7example", 13, NULL},
+	    {"\3a%s\7example", 13, NULL}, {"\3a;b\7example", 13, NULL},
+	    {"\3a b\7example", 13, NULL}, {"\2\xc3\xbc\7example", 12, NULL},
 	    {"", 1, NULL}, /* the root */
 	};
 
@@ -533,8 +530,8 @@ names_to_ask(void **state)
 	static const struct {
 		const char *text;
 		bool good;
-	} rows[] = {{"a", true}, {"a.b", true}, {"", false}, {".", false}, {"a.", false}, {".a", false},
-	    {"a..b", false}};
+	} rows[] = {{"a", true}, {"a.b", true}, {"", false}, {".", false}, {"a.", false},
+	    {".a", false}, {"a..b", false}};
 	struct packet_name name;
 	char text[300];
 

@@ -147,7 +147,8 @@ rfc8463_vector(void **state)
 
 /* ---- what would hurt the library ------------------------------------------------------------------- */
 
-#define SIGNATURE(tags) "DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=s; bh=AAAA; b=AAAA; " tags "\n"
+#define SIGNATURE(tags) \
+	"DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=s; bh=AAAA; b=AAAA; " tags "\n"
 #define REST "From: a@example.com\nTo: b@example.com\n\nhi\n"
 
 static void
@@ -169,9 +170,10 @@ hostile(const char *message, size_t len, const char *wanted)
 static void
 header_names_overflow(void **state)
 {
-	static const char poc[] = "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.com; s=s; "
-	                          "h=from:to:dkim-signature:subject; "
-	                          "bh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=; b=AAAA\n" REST;
+	static const char poc[] =
+	    "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=example.com; s=s; "
+	    "h=from:to:dkim-signature:subject; "
+	    "bh=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=; b=AAAA\n" REST;
 
 	(void)state;
 	for (int i = 0; i < 20; i++)
@@ -243,7 +245,8 @@ signature_rows(void **state)
 		int decided;
 	} rows[] = {
 	    {GOOD "h=from:to", AUTH_UNCHECKED},
-	    {" v=1;a=rsa-sha256;d=Example.COM;s=A.b;bh=A\n A;b=A\n\tA;h=to\n :from;", AUTH_UNCHECKED},
+	    {" v=1;a=rsa-sha256;d=Example.COM;s=A.b;bh=A\n A;b=A\n\tA;h=to\n :from;",
+		AUTH_UNCHECKED},
 	    {GOOD "h=from; i=@sub.example.com; q=dns/txt; x=99999999999; t=1", AUTH_UNCHECKED},
 	    {GOOD "h=from; l=0", AUTH_NEUTRAL},
 	    {GOOD "h=from; l=100", AUTH_NEUTRAL},
@@ -273,8 +276,10 @@ signature_rows(void **state)
 	    {"v=1; a=rsa-sha256; d=example.com; s=s; b=AA; h=from", AUTH_PERMERROR},
 	    {"v=1; a=rsa-sha256; d=example.com; s=s; bh=AA; b=; h=from", AUTH_PERMERROR},
 	    {"v=1; a=rsa-sha256; d=com; s=s; bh=AA; b=AA; h=from", AUTH_PERMERROR},
-	    {"v=1; a=rsa-sha256; d=legit.example'a.attack.example; s=s; bh=AA; b=AA; h=from", UNREADABLE},
-	    {"v=1; a=rsa-sha256; d=legit.example(.attack.example; s=s; bh=AA; b=AA; h=from", UNREADABLE},
+	    {"v=1; a=rsa-sha256; d=legit.example'a.attack.example; s=s; bh=AA; b=AA; h=from",
+		UNREADABLE},
+	    {"v=1; a=rsa-sha256; d=legit.example(.attack.example; s=s; bh=AA; b=AA; h=from",
+		UNREADABLE},
 	    {"v=1; a=rsa-sha256; d=example.com; s=s/t; bh=AA; b=AA; h=from", UNREADABLE},
 	    {"v=1; a=rsa-sha256; d=example..com; s=s; bh=AA; b=AA; h=from", UNREADABLE},
 	    {"v=1; a=rsa-sha256; d=example.com; bh=AA; b=AA; h=from", UNREADABLE},
@@ -296,7 +301,8 @@ signature_rows(void **state)
 		free(exact);
 		if (readable != (rows[i].decided != UNREADABLE) ||
 		    (readable && (int)s.decided != rows[i].decided))
-			fail_msg("%s: %s %s", rows[i].value, readable ? result_name(s.decided) : "unreadable",
+			fail_msg("%s: %s %s", rows[i].value,
+			    readable ? result_name(s.decided) : "unreadable",
 			    readable ? s.reason : "");
 	}
 }
@@ -307,9 +313,10 @@ row_231_selector_with_a_nul(void **state)
 	struct dkim_signature s;
 
 	(void)state;
-	assert_false(dkim_signature_read(
-	    SPAN("v=1; a=rsa-sha256; d=a.example; s=sel._domainkey.attack.example.\0.any; b=A; bh=A; h=from"),
-	    0, &s));
+	assert_false(
+	    dkim_signature_read(SPAN("v=1; a=rsa-sha256; d=a.example; "
+	                             "s=sel._domainkey.attack.example.\0.any; b=A; bh=A; h=from"),
+		0, &s));
 }
 
 static void

@@ -194,8 +194,8 @@ expansion_of_ipv6(void **state)
 static void
 row_220_bad_macros(void **state)
 {
-	static const char *const rows[] = {"%{", "%", "a.%", "%{d", "%{x}", "%{d0}", "%{c}", "%{r}", "%{t}",
-	    "%{}", "%{dd}", "%{d2x}", "%{d.:}", "% {d}", "%{l64r-+=_/", "%a"};
+	static const char *const rows[] = {"%{", "%", "a.%", "%{d", "%{x}", "%{d0}", "%{c}", "%{r}",
+	    "%{t}", "%{}", "%{dd}", "%{d2x}", "%{d.:}", "% {d}", "%{l64r-+=_/", "%a"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

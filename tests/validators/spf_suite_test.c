@@ -133,8 +133,9 @@ run_case(void **state)
 	spf_check(spf, &q, &resolver, &answer);
 	failed_count++;
 	if (!is_expected(c->expect, result_name(answer.result)))
-		fail_msg("%s: expected %s, got %s (%.*s)", c->name, c->expect, result_name(answer.result),
-		    (int)answer.reason_len, (const char *)answer.reason);
+		fail_msg("%s: expected %s, got %s (%.*s)", c->name, c->expect,
+		    result_name(answer.result), (int)answer.reason_len,
+		    (const char *)answer.reason);
 	failed_count--;
 	passed_count++;
 	assert_true(zone.questions <= 60);

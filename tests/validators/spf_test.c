@@ -15,7 +15,8 @@ static struct spf_answer answer;
 static unsigned questions;
 
 static enum auth_result
-check(const struct zone_record *records, size_t count, const char *client, const char *helo, const char *sender)
+check(const struct zone_record *records, size_t count, const char *client, const char *helo,
+    const char *sender)
 {
 	struct spf_question q = {.helo = span_str(helo), .sender = span_str(sender)};
 	struct zone zone = {records, count, 0};
@@ -93,14 +94,17 @@ row_216_large_and_odd_records(void **state)
 	(void)state;
 	len += (size_t)snprintf(text, sizeof(text), "v=spf1");
 	while (len < 4000)
-		len += (size_t)snprintf(text + len, sizeof(text) - len, " ip4:10.%zu.1.1", len % 200);
+		len +=
+		    (size_t)snprintf(text + len, sizeof(text) - len, " ip4:10.%zu.1.1", len % 200);
 	snprintf(text + len, sizeof(text) - len, " -all");
 	/* far past the 511 octets after which the library alone forgets the rest */
 	assert_int_equal(check_record(text), AUTH_FAIL);
 	{
-		const struct zone_record nul[] = {{"x.example", DNS_TYPE_TXT, 0, SPAN("v=spf1 +all\0-all")}};
+		const struct zone_record nul[] = {
+		    {"x.example", DNS_TYPE_TXT, 0, SPAN("v=spf1 +all\0-all")}};
 
-		assert_int_equal(check(nul, 1, "192.0.2.1", "h.example", "u@x.example"), AUTH_PERMERROR);
+		assert_int_equal(
+		    check(nul, 1, "192.0.2.1", "h.example", "u@x.example"), AUTH_PERMERROR);
 	}
 }
 
@@ -144,7 +148,8 @@ static void
 row_218_void_lookups(void **state)
 {
 	(void)state;
-	assert_int_equal(check_record("v=spf1 a:a.n.example a:b.n.example a:c.n.example a:d.n.example ?all"),
+	assert_int_equal(
+	    check_record("v=spf1 a:a.n.example a:b.n.example a:c.n.example a:d.n.example ?all"),
 	    AUTH_PERMERROR);
 	assert_true(questions <= 4);
 	assert_int_equal(check_record("v=spf1 a:a.n.example a:b.n.example ?all"), AUTH_NEUTRAL);
@@ -252,7 +257,8 @@ row_250_no_answer(void **state)
 
 	(void)state;
 	assert_int_equal(check(zone, 3, "192.0.2.1", "h.example", "u@x.example"), AUTH_TEMPERROR);
-	assert_int_equal(check(zone, 3, "192.0.2.1", "h.example", "u@dead.example"), AUTH_TEMPERROR);
+	assert_int_equal(
+	    check(zone, 3, "192.0.2.1", "h.example", "u@dead.example"), AUTH_TEMPERROR);
 	assert_int_equal(check(zone, 3, "192.0.2.1", "h.example", "u@gone.example"), AUTH_NONE);
 }
 

@@ -64,13 +64,13 @@ world_turn(struct world *w)
 }
 
 /* Turns until the condition holds, some seconds at most. */
-#define WORLD_UNTIL(w, condition)                                                                  \
-	do {                                                                                       \
-		for (int tries = 0; tries < 3000 && !(condition); tries++) {                       \
-			world_turn(w);                                                             \
-			usleep(1000);                                                              \
-		}                                                                                  \
-		assert_true(condition);                                                            \
+#define WORLD_UNTIL(w, condition) \
+	do { \
+		for (int tries = 0; tries < 3000 && !(condition); tries++) { \
+			world_turn(w); \
+			usleep(1000); \
+		} \
+		assert_true(condition); \
 	} while (0)
 
 /* ---- smtpd ----------------------------------------------------------------------------------- */
@@ -339,16 +339,16 @@ world_end(struct world *w)
 static inline void
 say_envelope(struct world *w, uint64_t transaction, const char *reverse_path)
 {
-	struct msg_envelope m = {1, transaction, {[10] = 255, 255, 192, 0, 2, 1}, SPAN("helo.example"),
-	    span_str(reverse_path)};
+	struct msg_envelope m = {1, transaction, {[10] = 255, 255, 192, 0, 2, 1},
+	    SPAN("helo.example"), span_str(reverse_path)};
 
 	assert_true(link_send(w->smtpd, MSG_envelope, &m, -1));
 	world_turn(w);
 }
 
 static inline void
-say_submit_with(struct world *w, uint64_t transaction, const char *reverse_path, const char *content,
-    uint64_t size, int fd, uint32_t budget_ms)
+say_submit_with(struct world *w, uint64_t transaction, const char *reverse_path,
+    const char *content, uint64_t size, int fd, uint32_t budget_ms)
 {
 	uint8_t room[700];
 	struct buf b = BUF_OVER(room);

@@ -24,7 +24,8 @@ struct zone {
 static inline bool
 zone_name_is(const struct zone_record *r, struct span name)
 {
-	return strlen(r->name) == name.len && strncasecmp(r->name, (const char *)name.p, name.len) == 0;
+	return strlen(r->name) == name.len &&
+	       strncasecmp(r->name, (const char *)name.p, name.len) == 0;
 }
 
 static inline void

@@ -52,16 +52,14 @@ say(struct link *link)
 	link_flush(link);
 }
 
-static void __attribute__((noreturn))
-honest(const void *arg, int fd)
+static void __attribute__((noreturn)) honest(const void *arg, int fd)
 {
 	(void)arg;
 	say(take_job(fd));
 	_exit(0);
 }
 
-static void __attribute__((noreturn))
-crash(const void *arg, int fd)
+static void __attribute__((noreturn)) crash(const void *arg, int fd)
 {
 	(void)arg;
 	take_job(fd);
@@ -70,8 +68,7 @@ crash(const void *arg, int fd)
 	_exit(0);
 }
 
-static void __attribute__((noreturn))
-answer_twice(const void *arg, int fd)
+static void __attribute__((noreturn)) answer_twice(const void *arg, int fd)
 {
 	(void)arg;
 	struct link *link = take_job(fd);
@@ -81,8 +78,7 @@ answer_twice(const void *arg, int fd)
 	_exit(0);
 }
 
-static void __attribute__((noreturn))
-hang(const void *arg, int fd)
+static void __attribute__((noreturn)) hang(const void *arg, int fd)
 {
 	(void)arg;
 	take_job(fd);
@@ -91,8 +87,7 @@ hang(const void *arg, int fd)
 }
 
 /* Memory until the limit says no, as a leak would. */
-static void __attribute__((noreturn))
-leak(const void *arg, int fd)
+static void __attribute__((noreturn)) leak(const void *arg, int fd)
 {
 	struct rlimit some = {64 << 20, 64 << 20};
 
@@ -100,7 +95,8 @@ leak(const void *arg, int fd)
 	take_job(fd);
 	setrlimit(RLIMIT_DATA, &some);
 	for (;;) {
-		volatile char *p = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		volatile char *p =
+		    mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (p == MAP_FAILED)
 			_exit(1);
@@ -109,8 +105,7 @@ leak(const void *arg, int fd)
 }
 
 /* Octets that are no message. */
-static void __attribute__((noreturn))
-babble(const void *arg, int fd)
+static void __attribute__((noreturn)) babble(const void *arg, int fd)
 {
 	static const char noise[70000] = "noise";
 
@@ -120,8 +115,7 @@ babble(const void *arg, int fd)
 }
 
 /* Tries what it inherited: everything but its link must be closed. */
-static void __attribute__((noreturn))
-look_around(const void *arg, int fd)
+static void __attribute__((noreturn)) look_around(const void *arg, int fd)
 {
 	struct link *link = take_job(fd);
 
@@ -136,7 +130,7 @@ look_around(const void *arg, int fd)
 /* ---- running them -------------------------------------------------------------------------------- */
 
 static void
-begin(void (*serve)(const void *arg, int fd) __attribute__((noreturn)))
+begin(void (*serve)(const void *arg, int fd))
 {
 	int fds[2];
 
@@ -166,7 +160,7 @@ died(void)
 }
 
 static void
-refused_and_reaped(void (*serve)(const void *arg, int fd) __attribute__((noreturn)), uint32_t budget_ms)
+refused_and_reaped(void (*serve)(const void *arg, int fd), uint32_t budget_ms)
 {
 	begin(serve);
 	say_submit_with(&w, 1, "", "x", 1, -1, budget_ms);
