@@ -86,6 +86,7 @@ SRC_tlsd := \
 	tlsd/keys_serve.c \
 	tlsd/pipe.c \
 	tlsd/public_key.c \
+	tlsd/relay.c \
 	tlsd/session.c \
 	tlsd/sign_check.c \
 	tlsd/signer.c \

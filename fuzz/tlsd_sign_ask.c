@@ -42,7 +42,8 @@ mgf1(enum keys_hash hash, struct span seed, uint8_t *mask_out, size_t len)
 
 /* RFC 8017 9.1.1 steps 7 to 12: the block of this hash and salt. */
 static void
-pss_encode(enum keys_hash hash, const uint8_t *h, const uint8_t *salt, size_t em_len, uint8_t *em_out)
+pss_encode(
+    enum keys_hash hash, const uint8_t *h, const uint8_t *salt, size_t em_len, uint8_t *em_out)
 {
 	size_t hash_len = keys_hash_len(hash), db_len = em_len - hash_len - 1;
 	uint8_t mask[KEY_PUBLIC_MAX];

@@ -68,17 +68,35 @@ on_retry(void *arg)
 	ask(arg);
 }
 
+/* Whose keys are to be shown; NULL: nobody's. */
+static const struct tls_context *
+to_prove(const struct certificate_store *st)
+{
+	return st->candidate != NULL ? st->candidate : st->current;
+}
+
 /* Without a link nothing is asked; a new one begins again. Without an answer: the timer. */
 static void
 ask(struct certificate_store *st)
 {
+	const struct tls_context *context = to_prove(st);
 	enum sign_scheme scheme;
 
 	timer_set(st->loop, &st->retry, CERTIFICATE_WAIT_MS, on_retry, st);
-	st->data_len = tls_context_challenge(st->candidate, st->proven, st->data, &scheme);
+	st->data_len = tls_context_challenge(context, st->proven, st->data, &scheme);
 	if (st->data_len > 0)
-		signer_prove(st->signer, &tls_context_key(st->candidate, st->proven)->id, scheme,
+		signer_prove(st->signer, &tls_context_key(context, st->proven)->id, scheme,
 		    span_of(st->data, st->data_len));
+}
+
+/* The key of what is in service is not with the tls-keys that has just come. */
+static void
+on_missing(struct certificate_store *st)
+{
+	if (!st->missing)
+		log_event1(EVENT_certificate_waits, "file", st->name);
+	st->missing = true;
+	timer_set(st->loop, &st->retry, CERTIFICATE_WAIT_MS, on_retry, st);
 }
 
 static void
@@ -101,26 +119,44 @@ on_refused(struct certificate_store *st)
 }
 
 static void
+on_shown(struct certificate_store *st)
+{
+	if (++st->proven < tls_context_count(to_prove(st))) {
+		ask(st);
+		return;
+	}
+	timer_stop(&st->retry);
+	st->missing = false;
+	if (st->candidate != NULL)
+		take(st);
+}
+
+static void
 on_proof(void *arg, struct span signature)
 {
 	struct certificate_store *st = arg;
+	const struct tls_context *context = to_prove(st);
+	struct span data = span_of(st->data, st->data_len);
 
-	if (st->candidate == NULL)
-		return;
-	if (!tls_context_verify(st->candidate, st->proven, span_of(st->data, st->data_len), signature))
+	st->data_len = 0;
+	if (context == NULL || data.len == 0)
+		return; /* the answer about a candidate that is gone */
+	if (tls_context_verify(context, st->proven, data, signature))
+		on_shown(st);
+	else if (st->candidate != NULL)
 		on_refused(st);
-	else if (++st->proven == tls_context_count(st->candidate))
-		take(st);
 	else
-		ask(st);
+		on_missing(st);
 }
 
+/* A new tls-keys: has it the keys? The question also tells the signer when it works. */
 static void
 on_link(void *arg)
 {
 	struct certificate_store *st = arg;
 
-	if (st->candidate != NULL)
+	st->proven = 0;
+	if (to_prove(st) != NULL)
 		ask(st);
 }
 
@@ -142,6 +178,7 @@ certificate_file(struct certificate_store *st, struct span name, int fd)
 	st->name[name.len] = '\0';
 	tls_context_release(&st->candidate);
 	timer_stop(&st->retry);
+	st->data_len = 0;
 	if (len < 0) {
 		refuse(st, unreadable);
 		return;

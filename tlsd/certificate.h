@@ -3,7 +3,8 @@
  *
  * A file is a candidate until tls-keys has shown, by a signature over a random digest, that it
  * has the key. tls-keys may get its file later than we get ours, so a refusal is final only
- * after CERTIFICATE_TRIES; when nothing is in service, not even then.
+ * after CERTIFICATE_TRIES; when nothing is in service, not even then. A tls-keys that was
+ * started again is asked for the keys of what is in service.
  */
 #ifndef TLSD_CERTIFICATE_H
 #define TLSD_CERTIFICATE_H
@@ -23,10 +24,12 @@ enum {
 struct certificate_store {
 	struct loop *loop;
 	struct signer *signer;
-	struct tls_context *current;   /* NULL: no handshake can be done */
-	struct tls_context *candidate; /* NULL: none */
+	struct tls_context *current;         /* NULL: no handshake can be done */
+	struct tls_context *candidate;       /* NULL: none */
 	char name[CERTIFICATE_NAME_MAX + 1]; /* of the file that came last */
-	size_t proven;   /* certificates of the candidate whose key has been shown */
+	size_t
+	    proven; /* certificates whose key has been shown, of the candidate or else of the current one */
+	bool missing;    /* the current one's key was not with tls-keys when it was asked last */
 	unsigned tries;  /* refusals so far */
 	size_t data_len; /* what was given to be signed */
 	uint8_t data[TLS_PROOF_MAX];

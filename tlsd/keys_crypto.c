@@ -13,7 +13,6 @@
 
 #include "tlsd/public_key.h"
 
-
 enum {
 	HEAP_OCTETS = 256 * 1024, /* 16 keys of RSA 4096 and what libcrypto copies of them */
 	HEAP_LEAST = 32,
@@ -36,7 +35,8 @@ warm_up(void)
 
 	for (int hash = KEYS_SHA256; hash <= KEYS_SHA512; hash++)
 		keys_hash2((enum keys_hash)hash, SPAN("warm"), SPAN("up"), digest);
-	return RAND_bytes(digest, sizeof(digest)) == 1 && RAND_priv_bytes(digest, sizeof(digest)) == 1;
+	return RAND_bytes(digest, sizeof(digest)) == 1 &&
+	       RAND_priv_bytes(digest, sizeof(digest)) == 1;
 }
 
 int
@@ -74,7 +74,8 @@ static EVP_PKEY *
 pem_read(struct span pem)
 {
 	BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.len);
-	EVP_PKEY *pkey = bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+	EVP_PKEY *pkey =
+	    bio != NULL ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
 
 	BIO_free(bio);
 	return pkey;

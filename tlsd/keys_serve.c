@@ -21,8 +21,8 @@ complain(struct keys_server *s, const char *reason, uint64_t now_ms)
 }
 
 size_t
-keys_serve_sign(struct keys_server *s, const struct msg_sign_ask *ask, uint64_t now_ms,
-    uint8_t *signature_out)
+keys_serve_sign(
+    struct keys_server *s, const struct msg_sign_ask *ask, uint64_t now_ms, uint8_t *signature_out)
 {
 	const struct private_key *key;
 	enum sign_verdict verdict;

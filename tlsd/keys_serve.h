@@ -20,7 +20,7 @@ enum {
 
 struct keys_server {
 	struct loop *loop;
-	struct link *tlsd;        /* NULL: none */
+	struct link *tlsd;          /* NULL: none */
 	void (*on_idle)(void *arg); /* the link to tlsd is gone; may be NULL */
 	void *arg;
 	struct keyring ring;

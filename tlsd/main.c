@@ -12,7 +12,7 @@
 enum {
 	PROGRAM_OCTETS = 128 * 1024 * 1024,
 	/* 47 KiB in libssl, a ClientHello of 128 KiB while it is read, both pipes full. */
-	SESSION_OCTETS = 47 * 1024 + 128 * 1024 + 2 * SESSION_SCRATCH,
+	SESSION_OCTETS = 47 * 1024 + 128 * 1024 + 2 * RELAY_SCRATCH,
 };
 
 static void
@@ -40,7 +40,7 @@ on_conf(struct program *prog)
 	struct tlsd *t = prog->state;
 
 	if (tlsd_init(t, prog->loop, prog->conf->tls.handshake_timeout * 1000,
-	        (size_t)prog->conf->limits.sessions) != 0)
+		(size_t)prog->conf->limits.sessions) != 0)
 		return -1;
 	memory_limit(t->pool.most);
 	t->certificates.verdict = on_verdict;
@@ -54,7 +54,8 @@ on_peer(struct program *prog, enum program_id peer, unsigned index, uint32_t ins
 	struct tlsd *t = prog->state;
 
 	(void)instance;
-	return peer == PROGRAM_TLS_KEYS ? signer_peer(&t->signer, fd) : tlsd_worker_peer(t, index, fd);
+	return peer == PROGRAM_TLS_KEYS ? signer_peer(&t->signer, fd)
+	                                : tlsd_worker_peer(t, index, fd);
 }
 
 static int
@@ -62,7 +63,8 @@ on_file(struct program *prog, enum file_kind kind, struct span name, int fd)
 {
 	struct tlsd *t = prog->state;
 
-	(void)kind; /* the supervisor gives us certificates only; a key would be refused by its looks */
+	(void)
+	    kind; /* the supervisor gives us certificates only; a key would be refused by its looks */
 	certificate_file(&t->certificates, name, fd);
 	return 0;
 }

@@ -20,7 +20,8 @@ pipe_keep(struct pipe *pipe, struct span octets)
 struct span
 pipe_waiting(const struct pipe *pipe)
 {
-	return pipe->p != NULL ? span_of(pipe->p + pipe->at, pipe->len - pipe->at) : span_of(NULL, 0);
+	return pipe->p != NULL ? span_of(pipe->p + pipe->at, pipe->len - pipe->at)
+	                       : span_of(NULL, 0);
 }
 
 void

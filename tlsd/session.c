@@ -21,26 +21,21 @@ struct session {
 	struct session_pool *pool;
 	struct session_list *list;
 	struct session *next, **at; /* in the list */
-	struct tls_stream *stream;
+	struct relay relay;
 	uint64_t handle;
 	uint64_t begun_ms;
-	int client, plain;
+	int client;
 	enum state state;
 	unsigned client_flags, plain_flags; /* what is being watched */
 	struct watch client_watch, plain_watch;
 	struct timer deadline;
-	struct pipe to_plain, to_client;
 	size_t lingered;
 	bool has_ip;
-	bool client_wants_write;  /* the TLS side has to write before it reads on */
-	bool client_closed;       /* FIN or reset was seen, perhaps with octets before it */
-	bool client_ended;        /* and the plain side was told */
-	bool plain_closed;        /* smtpd has closed, perhaps with octets before it */
+	bool client_closed; /* FIN or reset was seen, perhaps with octets before it */
+	bool client_ended;  /* and the plain side was told */
+	bool plain_closed;  /* smtpd has closed, perhaps with octets before it */
 	struct ip ip;
 };
-
-/* What became of octets that were to be passed on. */
-enum flow { FLOW_GOES, FLOW_FULL, FLOW_ENDED, FLOW_BROKEN };
 
 static void session_step(struct session *s, unsigned client_events, unsigned plain_events);
 
@@ -59,10 +54,10 @@ plain_close(struct session *s)
 {
 	watch_stop(&s->plain_watch);
 	s->plain_flags = 0;
-	if (s->plain >= 0)
-		close(s->plain);
-	s->plain = -1;
-	pipe_clear(&s->to_plain);
+	if (s->relay.plain >= 0)
+		close(s->relay.plain);
+	s->relay.plain = -1;
+	pipe_clear(&s->relay.to_plain);
 }
 
 static void
@@ -73,8 +68,8 @@ session_free(struct session *s)
 	plain_close(s);
 	watch_stop(&s->client_watch);
 	timer_stop(&s->deadline);
-	tls_stream_free(&s->stream);
-	pipe_clear(&s->to_client);
+	tls_stream_free(&s->relay.stream);
+	pipe_clear(&s->relay.to_client);
 	/* The connection ends even if somebody has another descriptor of it. */
 	shutdown(s->client, SHUT_RDWR);
 	close(s->client);
@@ -142,11 +137,11 @@ watch_change(struct session *s, struct watch *w, int fd, unsigned *flags, unsign
 static unsigned
 relay_client_wants(const struct session *s)
 {
-	bool full = pipe_waiting(&s->to_plain).len > 0;
-	bool blocked = pipe_waiting(&s->to_client).len > 0;
+	bool full = pipe_waiting(&s->relay.to_plain).len > 0;
+	bool blocked = pipe_waiting(&s->relay.to_client).len > 0;
 
 	return (!s->client_ended && !full ? WATCH_READ : 0u) |
-	       (blocked || s->client_wants_write ? WATCH_WRITE : 0u) |
+	       (blocked || s->relay.client_wants_write ? WATCH_WRITE : 0u) |
 	       (!s->client_closed ? WATCH_CLOSED : 0u);
 }
 
@@ -154,18 +149,22 @@ relay_client_wants(const struct session *s)
 static unsigned
 relay_plain_wants(const struct session *s)
 {
-	bool full = pipe_waiting(&s->to_plain).len > 0;
-	bool blocked = pipe_waiting(&s->to_client).len > 0;
+	bool full = pipe_waiting(&s->relay.to_plain).len > 0;
+	bool blocked = pipe_waiting(&s->relay.to_client).len > 0;
 
-	return (!blocked ? WATCH_READ : s->plain_closed ? 0u : WATCH_CLOSED) |
+	return (!blocked             ? WATCH_READ
+		   : s->plain_closed ? 0u
+				     : WATCH_CLOSED) |
 	       (full ? WATCH_WRITE : 0u);
 }
 
 static void
 relay_watch(struct session *s)
 {
-	if (!watch_change(s, &s->client_watch, s->client, &s->client_flags, relay_client_wants(s), on_client) ||
-	    !watch_change(s, &s->plain_watch, s->plain, &s->plain_flags, relay_plain_wants(s), on_plain))
+	if (!watch_change(s, &s->client_watch, s->client, &s->client_flags, relay_client_wants(s),
+		on_client) ||
+	    !watch_change(s, &s->plain_watch, s->relay.plain, &s->plain_flags, relay_plain_wants(s),
+		on_plain))
 		session_free(s);
 }
 
@@ -194,11 +193,12 @@ on_deadline(void *arg)
 static void
 linger_step(struct session *s)
 {
-	ssize_t n = recv(s->client, s->pool->scratch, SESSION_SCRATCH, MSG_DONTWAIT);
+	ssize_t n = recv(s->client, s->pool->scratch, RELAY_SCRATCH, MSG_DONTWAIT);
 
 	if (n > 0)
 		s->lingered += (size_t)n;
-	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) || s->lingered > SESSION_LINGER_OCTETS)
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR) ||
+	    s->lingered > SESSION_LINGER_OCTETS)
 		session_free(s);
 }
 
@@ -216,14 +216,12 @@ linger_start(struct session *s)
 		session_free(s);
 }
 
-static enum flow client_flush(struct session *s);
-
 static void
 flush_step(struct session *s)
 {
-	enum flow flow = client_flush(s);
+	enum flow flow = relay_flush(&s->relay);
 
-	if (flow == FLOW_GOES && tls_stream_close(s->stream) == 0)
+	if (flow == FLOW_GOES && tls_stream_close(s->relay.stream) == 0)
 		linger_start(s);
 	else if (flow == FLOW_BROKEN || !client_watch(s, WATCH_WRITE))
 		session_free(s);
@@ -248,165 +246,30 @@ session_broken(struct session *s)
 	TLSD_COUNT(broken)++;
 	log_begin(&line, EVENT_tls_broken);
 	log_client(&line, s);
-	log_str(&line, "reason", tls_stream_error(s->stream));
+	log_str(&line, "reason", tls_stream_error(s->relay.stream));
 	log_end(&line);
 	session_free(s);
 }
 
-/* ---- from smtpd to the client ------------------------------------------------------------------------- */
-
-/* Out: *done_out, how many octets the TLS side took. */
-static enum flow
-client_put(struct session *s, struct span octets, size_t *done_out)
-{
-	*done_out = 0;
-	while (*done_out < octets.len) {
-		ssize_t n = tls_stream_write(s->stream, octets.p + *done_out, octets.len - *done_out);
-
-		if (n == TLS_WANT_WRITE)
-			return FLOW_FULL;
-		if (n <= 0) /* TLS_WANT_READ would be a renegotiation, and there is none */
-			return FLOW_BROKEN;
-		*done_out += (size_t)n;
-	}
-	return FLOW_GOES;
-}
-
-static enum flow
-client_flush(struct session *s)
-{
-	struct span waiting = pipe_waiting(&s->to_client);
-	enum flow flow;
-	size_t done;
-
-	if (waiting.len == 0)
-		return FLOW_GOES;
-	flow = client_put(s, waiting, &done);
-	pipe_passed(&s->to_client, done);
-	return flow;
-}
-
-static enum flow
-relay_out(struct session *s)
-{
-	enum flow flow = client_flush(s);
-	struct span octets;
-	size_t done;
-	ssize_t n;
-
-	if (flow != FLOW_GOES)
-		return flow;
-	n = recv(s->plain, s->pool->scratch, SESSION_SCRATCH, MSG_DONTWAIT);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return FLOW_GOES;
-	if (n <= 0)
-		return FLOW_ENDED;
-	octets = span_of(s->pool->scratch, (size_t)n);
-	flow = client_put(s, octets, &done);
-	if (flow == FLOW_FULL && !pipe_keep(&s->to_client, span_from(octets, done)))
-		return FLOW_BROKEN;
-	return flow;
-}
-
-/* ---- from the client to smtpd --------------------------------------------------------------------------- */
-
-/* smtpd that has closed takes nothing any more; its end is seen when the plain socket is read. */
-static enum flow
-plain_put(struct session *s, struct span octets, size_t *done_out)
-{
-	*done_out = 0;
-	while (*done_out < octets.len) {
-		ssize_t n = send(s->plain, octets.p + *done_out, octets.len - *done_out,
-		    MSG_DONTWAIT | MSG_NOSIGNAL);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN)
-			return FLOW_FULL;
-		if (n < 0) {
-			*done_out = octets.len;
-			return FLOW_ENDED;
-		}
-		*done_out += (size_t)n;
-	}
-	return FLOW_GOES;
-}
-
-static enum flow
-plain_flush(struct session *s)
-{
-	struct span waiting = pipe_waiting(&s->to_plain);
-	enum flow flow;
-	size_t done;
-
-	if (waiting.len == 0)
-		return FLOW_GOES;
-	flow = plain_put(s, waiting, &done);
-	pipe_passed(&s->to_plain, done);
-	return flow;
-}
-
-/*
- * Reads whole records while one more fits, so that nothing decrypted stays behind inside, where
- * no watch would see it.
- * Out: *len_out, octets in the scratch buffer. Returns: what tls_stream_read() said last.
- */
-static ssize_t
-client_get(struct session *s, size_t *len_out)
-{
-	ssize_t n = 1;
-
-	*len_out = 0;
-	while (n > 0 && SESSION_SCRATCH - *len_out >= TLS_RECORD_MAX) {
-		n = tls_stream_read(s->stream, s->pool->scratch + *len_out, SESSION_SCRATCH - *len_out);
-		if (n > 0)
-			*len_out += (size_t)n;
-	}
-	return n;
-}
-
-static enum flow
-relay_in(struct session *s)
-{
-	enum flow flow = plain_flush(s);
-	struct span octets;
-	size_t len, done;
-	ssize_t n;
-
-	if (flow != FLOW_GOES)
-		return flow;
-	n = client_get(s, &len);
-	s->client_wants_write = n == TLS_WANT_WRITE;
-	if (len > 0) {
-		octets = span_of(s->pool->scratch, len);
-		flow = plain_put(s, octets, &done);
-		if (flow == FLOW_FULL && !pipe_keep(&s->to_plain, span_from(octets, done)))
-			return FLOW_BROKEN;
-	}
-	if (n == TLS_BROKEN)
-		return FLOW_BROKEN;
-	return n == TLS_END ? FLOW_ENDED : flow;
-}
+/* ---- the relay ---------------------------------------------------------------------------------------- */
 
 /* The client's end, passed on; from now on only smtpd speaks. */
 static void
 client_end(struct session *s)
 {
-	if (pipe_waiting(&s->to_plain).len > 0)
+	if (pipe_waiting(&s->relay.to_plain).len > 0)
 		TLSD_COUNT(truncated)++;
-	pipe_clear(&s->to_plain);
-	shutdown(s->plain, SHUT_WR);
+	pipe_clear(&s->relay.to_plain);
+	shutdown(s->relay.plain, SHUT_WR);
 	s->client_ended = true;
-	s->client_wants_write = false;
+	s->relay.client_wants_write = false;
 }
-
-/* ---- the relay ---------------------------------------------------------------------------------------- */
 
 /* Returns: false when the session is gone. */
 static bool
 relay_in_step(struct session *s)
 {
-	enum flow flow = relay_in(s);
+	enum flow flow = relay_in(&s->relay);
 
 	if (flow == FLOW_BROKEN) {
 		session_broken(s);
@@ -420,7 +283,7 @@ relay_in_step(struct session *s)
 static bool
 relay_out_step(struct session *s)
 {
-	enum flow flow = relay_out(s);
+	enum flow flow = relay_out(&s->relay);
 
 	if (flow == FLOW_BROKEN && s->client_ended)
 		session_free(s); /* it has gone, and was only not told so */
@@ -434,7 +297,7 @@ relay_out_step(struct session *s)
 static void
 relay_step(struct session *s, unsigned client_events, unsigned plain_events)
 {
-	bool blocked = pipe_waiting(&s->to_client).len > 0;
+	bool blocked = pipe_waiting(&s->relay.to_client).len > 0;
 
 	if ((client_events & WATCH_CLOSED) != 0)
 		s->client_closed = true;
@@ -509,7 +372,8 @@ log_session(const struct session *s, const struct msg_tls_up *up)
 static bool
 session_up(struct session *s)
 {
-	const char *version = tls_stream_version(s->stream), *cipher = tls_stream_cipher(s->stream);
+	const char *version = tls_stream_version(s->relay.stream),
+		   *cipher = tls_stream_cipher(s->relay.stream);
 	uint8_t name[255];
 	struct buf server_name = BUF_OVER(name);
 	struct msg_tls_up up = {.session = s->handle};
@@ -518,8 +382,8 @@ session_up(struct session *s)
 	if (!facts_token_ok(version, 32) || !facts_token_ok(cipher, 64) ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0)
 		return false;
-	s->plain = pair[0];
-	facts_server_name(&server_name, tls_stream_server_name(s->stream));
+	s->relay.plain = pair[0];
+	facts_server_name(&server_name, tls_stream_server_name(s->relay.stream));
 	up.version = span_str(version);
 	up.cipher = span_str(cipher);
 	up.server_name = buf_span(&server_name);
@@ -545,7 +409,7 @@ handshake_done(struct session *s)
 static void
 handshake_step(struct session *s)
 {
-	int rc = tls_stream_handshake(s->stream);
+	int rc = tls_stream_handshake(s->relay.stream);
 
 	if (rc == TLS_WANT_READ || rc == TLS_WANT_WRITE) {
 		/* What cannot be watched is no socket. */
@@ -553,10 +417,10 @@ handshake_step(struct session *s)
 			handshake_fail(s, TLS_FAILED_INTERNAL, "watch");
 	} else if (rc == 0)
 		handshake_done(s);
-	else if (tls_stream_unsigned(s->stream))
+	else if (tls_stream_unsigned(s->relay.stream))
 		handshake_fail(s, TLS_FAILED_INTERNAL, "no signature from tls-keys");
 	else
-		handshake_fail(s, TLS_FAILED_HANDSHAKE, tls_stream_error(s->stream));
+		handshake_fail(s, TLS_FAILED_HANDSHAKE, tls_stream_error(s->relay.stream));
 }
 
 static void
@@ -597,8 +461,8 @@ session_new(struct session_pool *pool, struct session_list *list, uint64_t handl
 
 	if (s == NULL)
 		return NULL;
-	s->stream = tls_stream_new(pool->certificates->current, fd);
-	if (s->stream == NULL) {
+	s->relay.stream = tls_stream_new(pool->certificates->current, fd);
+	if (s->relay.stream == NULL) {
 		free(s);
 		return NULL;
 	}
@@ -606,7 +470,8 @@ session_new(struct session_pool *pool, struct session_list *list, uint64_t handl
 	s->list = list;
 	s->handle = handle;
 	s->client = fd;
-	s->plain = -1;
+	s->relay.plain = -1;
+	s->relay.scratch = pool->scratch;
 	s->begun_ms = loop_now(pool->loop);
 	s->next = list->first;
 	s->at = &list->first;

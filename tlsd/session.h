@@ -13,12 +13,11 @@
 #include "lib/link.h"
 #include "lib/loop.h"
 #include "tlsd/certificate.h"
-#include "tlsd/pipe.h"
+#include "tlsd/relay.h"
 
 enum {
-	SESSION_SCRATCH = 4 * TLS_RECORD_MAX,
-	SESSION_FLUSH_MS = 10000,         /* the client takes what smtpd said before it closed */
-	SESSION_LINGER_MS = 2000,         /* the client closes its side too */
+	SESSION_FLUSH_MS = 10000,           /* the client takes what smtpd said before it closed */
+	SESSION_LINGER_MS = 2000,           /* the client closes its side too */
 	SESSION_LINGER_OCTETS = 256 * 1024, /* of its, thrown away meanwhile */
 };
 
@@ -30,7 +29,7 @@ struct session_pool {
 	size_t count, most;
 	void (*on_empty)(void *arg); /* the last session has ended; may be NULL */
 	void *arg;
-	uint8_t scratch[SESSION_SCRATCH];
+	uint8_t scratch[RELAY_SCRATCH];
 };
 
 struct session;

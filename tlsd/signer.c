@@ -12,7 +12,9 @@ on_sign_answer(void *ctx, struct link *link, const union msg *m, int *fd)
 
 	(void)link;
 	(void)fd;
-	s->rest_until_ms = 0; /* whatever it is the answer to: tls-keys works */
+	/* Whatever it is the answer to. */
+	s->rest_until_ms = 0;
+	s->works = true;
 	if (answer->serial == s->proof && s->proof != 0) {
 		s->proof = 0;
 		s->on_proof(s->arg, answer->signature);
@@ -64,6 +66,7 @@ signer_peer(struct signer *s, int fd)
 	link_free(&s->link);
 	s->wanted = s->proof = 0;
 	s->rest_until_ms = 0;
+	s->works = false;
 	s->link = link_new(s->loop, fd, &role, s);
 	if (s->link == NULL)
 		return -1;
@@ -108,7 +111,8 @@ signer_sign(void *arg, const struct key_id *key, enum sign_scheme scheme, struct
 {
 	struct signer *s = arg;
 
-	if (!link_alive(s->link) || (s->rest_until_ms != 0 && clock_ms() < s->rest_until_ms))
+	if (!link_alive(s->link) || !s->works ||
+	    (s->rest_until_ms != 0 && clock_ms() < s->rest_until_ms))
 		return 0;
 	s->wanted = ask(s, key, scheme, data);
 	if (s->wanted == 0)

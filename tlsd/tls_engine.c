@@ -196,10 +196,12 @@ on_ssl_ctx_made(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long arg
 static bool
 ssl_ctx_tune(SSL_CTX *ctx)
 {
-	SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+	SSL_CTX_set_options(
+	    ctx, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-	return SSL_CTX_set_num_tickets(ctx, 0) == 1 && SSL_CTX_set1_sigalgs_list(ctx, signatures) == 1;
+	return SSL_CTX_set_num_tickets(ctx, 0) == 1 &&
+	       SSL_CTX_set1_sigalgs_list(ctx, signatures) == 1;
 }
 
 int

@@ -57,11 +57,12 @@ enum { TLS_PROOF_MAX = 64 };
  * What tls-keys has to sign to show that it has the private half: a fresh random digest.
  * Out: data_out (TLS_PROOF_MAX), *scheme_out. Returns: the length of the data.
  */
-size_t tls_context_challenge(const struct tls_context *context, size_t index,
-    uint8_t *data_out, enum sign_scheme *scheme_out);
+size_t tls_context_challenge(const struct tls_context *context, size_t index, uint8_t *data_out,
+    enum sign_scheme *scheme_out);
 
 /* Whether that is the signature of this certificate's key over these data. */
-bool tls_context_verify(const struct tls_context *context, size_t index, struct span data, struct span signature);
+bool tls_context_verify(
+    const struct tls_context *context, size_t index, struct span data, struct span signature);
 
 /* ---- sessions ---- */
 

@@ -5,9 +5,10 @@
 #include "tlsd/session.h"
 
 enum {
-	TLSD_WORKERS_MAX = 256,       /* the index of a peer is one octet */
-	TLSD_SESSION_DESCRIPTORS = 3, /* the client's, the plain one, smtpd's end until it is sent */
-	TLSD_OTHER_DESCRIPTORS = 64,  /* links, what they bring along, the loop */
+	TLSD_WORKERS_MAX = 256, /* the index of a peer is one octet */
+	TLSD_SESSION_DESCRIPTORS =
+	    3,                       /* the client's, the plain one, smtpd's end until it is sent */
+	TLSD_OTHER_DESCRIPTORS = 64, /* links, what they bring along, the loop */
 };
 
 struct tlsd_worker {

@@ -21,8 +21,8 @@ tokens(void **state)
 	assert_false(facts_token_ok("TLS v1", 32));
 	for (int c = 1; c < 256; c++) {
 		char one[2] = {(char)c, '\0'};
-		bool fine = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-		            c == '.' || c == '_' || c == '-';
+		bool fine = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
+		            (c >= 'a' && c <= 'z') || c == '.' || c == '_' || c == '-';
 
 		assert_int_equal(facts_token_ok(one, 1), fine);
 	}

@@ -18,7 +18,8 @@ exchange(struct client *c)
 static void
 every_key_and_version(void **state)
 {
-	static const char *const certificates[] = {"rsa.pem", "rsa4096.pem", "p256.pem", "p384.pem"};
+	static const char *const certificates[] = {
+	    "rsa.pem", "rsa4096.pem", "p256.pem", "p384.pem"};
 	static const struct {
 		int version;
 		const char *name;
@@ -41,7 +42,6 @@ every_key_and_version(void **state)
 	}
 	assert_true(certificate_taken("p256.pem"));
 }
-
 
 /* What a 2026 MX must not speak any more, and what it must. */
 static void
@@ -121,8 +121,9 @@ row_121_old_versions_are_refused(void **state)
 {
 	static const int versions[] = {SSL3_VERSION, TLS1_VERSION, TLS1_1_VERSION};
 	/* An SSL 2 CLIENT-HELLO that offers version 2 alone. */
-	static const char ssl2[] = "\x80\x1f\x01\x00\x02\x00\x06\x00\x00\x00\x10\x07\x00\xc0\x05\x00\x80"
-	                           "0123456789abcdef";
+	static const char ssl2[] =
+	    "\x80\x1f\x01\x00\x02\x00\x06\x00\x00\x00\x10\x07\x00\xc0\x05\x00\x80"
+	    "0123456789abcdef";
 	struct client c;
 
 	(void)state;
@@ -188,7 +189,11 @@ row_119_drops_end_at_the_deadline(void **state)
 	(void)state;
 	house.tlsd.pool.handshake_timeout_ms = 100;
 	client_open(&c);
-	turn_until((send(c.fd, sent++ == 0 ? "\x16" : sent == 2 ? "\x03" : "\x01", 1, MSG_NOSIGNAL),
+	turn_until((send(c.fd,
+			sent++ == 0 ? "\x16"
+			: sent == 2 ? "\x03"
+				    : "\x01",
+			1, MSG_NOSIGNAL),
 	    poll(NULL, 0, 15), house.fails > 0));
 	client_close(&c);
 	house.tlsd.pool.handshake_timeout_ms = 5000;
@@ -268,12 +273,14 @@ static void
 row_120_huge_hello(void **state)
 {
 	/* A handshake message of 16 MiB less one is announced, then records follow it for ever. */
-	static uint8_t record[5 + 16384] = {0x16, 0x03, 0x01, 0x40, 0x00, 0x01, 0xff, 0xff, 0xff, 3, 3};
+	static uint8_t record[5 + 16384] = {
+	    0x16, 0x03, 0x01, 0x40, 0x00, 0x01, 0xff, 0xff, 0xff, 3, 3};
 	struct client c;
 
 	(void)state;
 	client_open(&c);
-	turn_until((send(c.fd, record, sizeof(record), MSG_DONTWAIT | MSG_NOSIGNAL), house.fails > 0));
+	turn_until(
+	    (send(c.fd, record, sizeof(record), MSG_DONTWAIT | MSG_NOSIGNAL), house.fails > 0));
 	assert_int_equal(house.reason, TLS_FAILED_HANDSHAKE);
 	client_close(&c);
 }
@@ -339,11 +346,11 @@ row_131_server_names(void **state)
 static void
 send_hello_with_name(struct client *c, struct span name)
 {
-	static const uint8_t before[] = {0x03, 0x03, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
-	    17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 0 /* no session */, 0, 4,
-	    0xc0, 0x2b, 0xc0, 0x2f, 1, 0};
-	static const uint8_t after[] = {0x00, 0x0a, 0, 4, 0, 2, 0x00, 0x17, 0x00, 0x0b, 0, 2, 1, 0, 0x00,
-	    0x0d, 0, 8, 0, 6, 4, 3, 4, 1, 8, 4};
+	static const uint8_t before[] = {0x03, 0x03, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
+	    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32,
+	    0 /* no session */, 0, 4, 0xc0, 0x2b, 0xc0, 0x2f, 1, 0};
+	static const uint8_t after[] = {0x00, 0x0a, 0, 4, 0, 2, 0x00, 0x17, 0x00, 0x0b, 0, 2, 1, 0,
+	    0x00, 0x0d, 0, 8, 0, 6, 4, 3, 4, 1, 8, 4};
 	static uint8_t hello[70000];
 	size_t extensions = 9 + name.len + sizeof(after), len = sizeof(before) + 2 + extensions;
 	uint8_t heads[4 + 2 + 9] = {1, (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len,
@@ -372,8 +379,9 @@ static void
 row_131_what_is_no_name(void **state)
 {
 	static const uint8_t long_name[65000] = {'x'};
-	const struct span names[] = {SPAN("mx.example"), SPAN("mx\0evil"), SPAN(""), SPAN("\xff\xfe"),
-	    span_of(long_name, 255), span_of(long_name, 256), span_of(long_name, 65000)};
+	const struct span names[] = {SPAN("mx.example"), SPAN("mx\0evil"), SPAN(""),
+	    SPAN("\xff\xfe"), span_of(long_name, 255), span_of(long_name, 256),
+	    span_of(long_name, 65000)};
 	uint8_t kind;
 	struct client c;
 
@@ -491,8 +499,31 @@ fault_26_without_tls_keys_a_handshake_fails_cleanly(void **state)
 	client_close(&c);
 
 	keys_start(all_keys);
+	turn_until(house.tlsd.signer.works);
 	client_up(&c);
 	exchange(&c);
+	client_close(&c);
+}
+
+/* tls-keys is started again, and the key on the disk is another one by now. */
+static void
+fault_26_tls_keys_comes_back_without_the_key(void **state)
+{
+	static const char *const others[] = {"rsa.key", "stranger.key", NULL};
+	struct client c;
+
+	(void)state;
+	keys_stop();
+	keys_start(others);
+	turn_until(house.tlsd.certificates.missing);
+	client_open(&c);
+	assert_int_equal(client_handshake(&c), 0);
+	assert_int_equal(house.reason, TLS_FAILED_INTERNAL);
+	client_close(&c);
+	keys_stop();
+	keys_start(all_keys);
+	turn_until(!house.tlsd.certificates.missing);
+	client_up(&c);
 	client_close(&c);
 }
 
@@ -627,10 +658,12 @@ a_reload_in_the_middle_of_a_handshake(void **state)
 	assert_true(certificate_taken("rsa.pem"));
 	assert_int_equal(send(c.fd, hello + 40, len - 40, 0), (ssize_t)(len - 40));
 	finish(&c);
-	assert_int_equal(EVP_PKEY_get_base_id(X509_get0_pubkey(SSL_get0_peer_certificate(c.ssl))), EVP_PKEY_EC);
+	assert_int_equal(
+	    EVP_PKEY_get_base_id(X509_get0_pubkey(SSL_get0_peer_certificate(c.ssl))), EVP_PKEY_EC);
 	client_close(&c);
 	client_up(&c);
-	assert_int_equal(EVP_PKEY_get_base_id(X509_get0_pubkey(SSL_get0_peer_certificate(c.ssl))), EVP_PKEY_RSA);
+	assert_int_equal(
+	    EVP_PKEY_get_base_id(X509_get0_pubkey(SSL_get0_peer_certificate(c.ssl))), EVP_PKEY_RSA);
 	client_close(&c);
 	assert_true(certificate_taken("p256.pem"));
 }
@@ -683,6 +716,7 @@ a_key_that_comes_later(void **state)
 	assert_true(house.verdict.taken);
 	keys_stop();
 	keys_start(all_keys);
+	turn_until(house.tlsd.signer.works);
 	assert_true(certificate_taken("p256.pem"));
 }
 
@@ -707,6 +741,7 @@ main(void)
 	    cmocka_unit_test(row_133_no_client_certificate_is_asked_for),
 	    cmocka_unit_test(row_134_135_every_handshake_is_full),
 	    cmocka_unit_test(fault_26_without_tls_keys_a_handshake_fails_cleanly),
+	    cmocka_unit_test(fault_26_tls_keys_comes_back_without_the_key),
 	    cmocka_unit_test(a_stopped_tls_keys_does_not_stop_tlsd),
 	    cmocka_unit_test(as_many_sessions_as_may_be),
 	    cmocka_unit_test(row_139_what_is_no_socket),

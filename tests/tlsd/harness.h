@@ -86,7 +86,8 @@ certificate_write(const char *name, EVP_PKEY *key, int days)
 {
 	X509 *x = X509_new();
 	X509_NAME *subject = X509_get_subject_name(x);
-	X509_EXTENSION *san = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:mx.example");
+	X509_EXTENSION *san =
+	    X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:mx.example");
 	FILE *f = fopen(test_path(name), "w");
 
 	assert_non_null(f);
@@ -175,8 +176,10 @@ on_tls_up(void *ctx, struct link *link, const union msg *m, int *fd)
 		return;
 	h->ups++;
 	h->up_session = m->tls_up.session;
-	snprintf(h->version, sizeof(h->version), "%.*s", (int)m->tls_up.version.len, (const char *)m->tls_up.version.p);
-	snprintf(h->cipher, sizeof(h->cipher), "%.*s", (int)m->tls_up.cipher.len, (const char *)m->tls_up.cipher.p);
+	snprintf(h->version, sizeof(h->version), "%.*s", (int)m->tls_up.version.len,
+	    (const char *)m->tls_up.version.p);
+	snprintf(h->cipher, sizeof(h->cipher), "%.*s", (int)m->tls_up.cipher.len,
+	    (const char *)m->tls_up.cipher.p);
 	snprintf(h->server_name, sizeof(h->server_name), "%.*s", (int)m->tls_up.server_name.len,
 	    m->tls_up.server_name.len > 0 ? (const char *)m->tls_up.server_name.p : "");
 	if (h->plain >= 0)
@@ -234,7 +237,8 @@ keys_child(int fd, const char *const *names)
 	rc = loop == NULL || keys_crypto_init() != 0 || keys_serve_init(&server, loop) != 0;
 
 	for (; rc == 0 && *names != NULL; names++)
-		rc = keys_serve_file(&server, span_str(*names), open(test_path(*names), O_RDONLY)) != NULL;
+		rc = keys_serve_file(
+			 &server, span_str(*names), open(test_path(*names), O_RDONLY)) != NULL;
 	server.on_idle = stop_loop;
 	server.arg = loop;
 	if (rc == 0 && keys_serve_peer(&server, fd) == 0)
@@ -272,15 +276,15 @@ keys_stop(void)
 }
 
 /* Turns the loop until the condition holds; fails the test when it does not come true. */
-#define turn_until(condition)                                                                      \
-	do {                                                                                       \
-		uint64_t until_ms = clock_ms() + PATIENCE_MS;                                      \
-		while (!(condition)) {                                                             \
-			if (clock_ms() > until_ms)                                                 \
-				fail_msg("did not come true: %s", #condition);                     \
-			loop_turn(house.loop, false);                                              \
-			poll(NULL, 0, 1);                                                          \
-		}                                                                                  \
+#define turn_until(condition) \
+	do { \
+		uint64_t until_ms = clock_ms() + PATIENCE_MS; \
+		while (!(condition)) { \
+			if (clock_ms() > until_ms) \
+				fail_msg("did not come true: %s", #condition); \
+			loop_turn(house.loop, false); \
+			poll(NULL, 0, 1); \
+		} \
 	} while (0)
 
 static inline void
@@ -401,7 +405,8 @@ client_open(struct client *c)
 	c->ctx = SSL_CTX_new(TLS_client_method());
 	assert_non_null(c->ctx);
 	SSL_CTX_set_security_level(c->ctx, 0);
-	SSL_CTX_set_mode(c->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(
+	    c->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	c->ssl = SSL_new(c->ctx);
 	tcp_pair(&c->fd, &c->server);
 	SSL_set_fd(c->ssl, c->fd);
@@ -431,7 +436,7 @@ client_handshake(struct client *c)
 	int rc = 0;
 
 	turn_until((rc == 1 || (rc = SSL_do_handshake(c->ssl)) == 1 || true) &&
-	           (house.fails > 0 || (house.ups > 0 && rc == 1)));
+		   (house.fails > 0 || (house.ups > 0 && rc == 1)));
 	ERR_clear_error();
 	return house.ups > 0 ? 1 : 0;
 }
@@ -451,7 +456,10 @@ client_write(struct client *c, const void *p, size_t len)
 	const char *at = p;
 	size_t done = 0;
 
-	turn_until((done < len && SSL_get_error(c->ssl, (int)SSL_write_ex(c->ssl, at, len, &done)) == 0 && false) || done > 0);
+	turn_until(
+	    (done < len && SSL_get_error(c->ssl, (int)SSL_write_ex(c->ssl, at, len, &done)) == 0 &&
+		false) ||
+	    done > 0);
 	if (done < len)
 		client_write(c, at + done, len - done);
 }

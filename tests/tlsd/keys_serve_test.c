@@ -84,7 +84,7 @@ key_file(EVP_PKEY *key, const char *passphrase)
 	int fd;
 
 	assert_int_equal(PEM_write_bio_PKCS8PrivateKey(bio, key, cipher, passphrase,
-	                     passphrase != NULL ? (int)strlen(passphrase) : 0, NULL, NULL),
+			     passphrase != NULL ? (int)strlen(passphrase) : 0, NULL, NULL),
 	    1);
 	len = BIO_get_mem_data(bio, &p);
 	fd = text_file(p, (size_t)len);
@@ -376,7 +376,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(row_139_other_requests_are_refused, fresh, clear),
 	    cmocka_unit_test_setup_teardown(row_139_a_million_signatures, fresh, clear),
 	    cmocka_unit_test(buckets),
-	    cmocka_unit_test_setup_teardown(a_replaced_key_stays_until_its_heir_works, fresh, clear),
+	    cmocka_unit_test_setup_teardown(
+		a_replaced_key_stays_until_its_heir_works, fresh, clear),
 	    cmocka_unit_test_setup_teardown(the_same_key_again, fresh, clear),
 	    cmocka_unit_test_setup_teardown(more_keys_than_fit, fresh, clear),
 	};

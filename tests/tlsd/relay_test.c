@@ -99,8 +99,8 @@ the_last_reply_after_close_notify(void **state)
 static void
 row_130_damaged_record(void **state)
 {
-	static const uint8_t record[] = {0x17, 3, 3, 0, 32, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14,
-	    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32};
+	static const uint8_t record[] = {0x17, 3, 3, 0, 32, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,
+	    13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32};
 	uint64_t broken = TLSD_COUNT(broken);
 	struct client c;
 	char room[8];
@@ -180,7 +180,8 @@ smtpd_closes(void **state)
 	house.plain = -1;
 	client_read(&c, got, sizeof(got));
 	assert_memory_equal(got, sent, sizeof(sent));
-	turn_until(SSL_read(c.ssl, room, sizeof(room)) == 0 || (SSL_get_shutdown(c.ssl) & SSL_RECEIVED_SHUTDOWN) != 0);
+	turn_until(SSL_read(c.ssl, room, sizeof(room)) == 0 ||
+		   (SSL_get_shutdown(c.ssl) & SSL_RECEIVED_SHUTDOWN) != 0);
 	turn_until(client_is_shut(&c));
 	client_close(&c);
 }
@@ -248,7 +249,8 @@ megabytes(int version)
 	assert_int_equal(client_handshake(&c), 1);
 	while (got < sizeof(sent)) {
 		for (int i = 0; i < 40 && at < sizeof(sent); i++)
-			if (SSL_write_ex(c.ssl, sent + at, sizeof(sent) - at < 30000 ? sizeof(sent) - at : 30000, &done) == 1)
+			if (SSL_write_ex(c.ssl, sent + at,
+				sizeof(sent) - at < 30000 ? sizeof(sent) - at : 30000, &done) == 1)
 				at += done;
 		ERR_clear_error();
 		turn(3);
@@ -312,7 +314,8 @@ row_125_renegotiation_is_refused(void **state)
 	ERR_clear_error();
 	/* Refused by an alert: the session goes on as it was, or is over; it is not renegotiated. */
 	assert_int_equal(TLSD_COUNT(signatures_refused), 0);
-	assert_true(SSL_renegotiate_pending(c.ssl) != 0 || plain_is_over() || recv(house.plain, room, 8, MSG_DONTWAIT) < 0);
+	assert_true(SSL_renegotiate_pending(c.ssl) != 0 || plain_is_over() ||
+		    recv(house.plain, room, 8, MSG_DONTWAIT) < 0);
 	client_close(&c);
 }
 

@@ -40,8 +40,8 @@ static const uint8_t sha512_info[83] = {0x30, 0x51, 0x30, 0x0d, 0x06, 0x09, 0x60
     0x65, 0x03, 0x04, 0x02, 0x03, 0x05, 0x00, 0x04, 0x40};
 static const uint8_t sha224_info[47] = {0x30, 0x2d, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
     0x65, 0x03, 0x04, 0x02, 0x04, 0x05, 0x00, 0x04, 0x1c};
-static const uint8_t sha1_info[35] = {0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02,
-    0x1a, 0x05, 0x00, 0x04, 0x14};
+static const uint8_t sha1_info[35] = {
+    0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14};
 
 static void
 pkcs1_takes_known_digest_infos(void **state)
@@ -50,10 +50,13 @@ pkcs1_takes_known_digest_infos(void **state)
 	assert_int_equal(sign_check(&rsa2048, SIGN_RSA_PKCS1, span_of(sha256_info, 51)), SIGN_FINE);
 	assert_int_equal(sign_check(&rsa3072, SIGN_RSA_PKCS1, span_of(sha384_info, 67)), SIGN_FINE);
 	assert_int_equal(sign_check(&rsa4096, SIGN_RSA_PKCS1, span_of(sha512_info, 83)), SIGN_FINE);
-	assert_int_not_equal(sign_check(&rsa2048, SIGN_RSA_PKCS1, span_of(sha224_info, 47)), SIGN_FINE);
-	assert_int_not_equal(sign_check(&rsa2048, SIGN_RSA_PKCS1, span_of(sha1_info, 35)), SIGN_FINE);
+	assert_int_not_equal(
+	    sign_check(&rsa2048, SIGN_RSA_PKCS1, span_of(sha224_info, 47)), SIGN_FINE);
+	assert_int_not_equal(
+	    sign_check(&rsa2048, SIGN_RSA_PKCS1, span_of(sha1_info, 35)), SIGN_FINE);
 	/* TLS 1.1's MD5 and SHA-1, without a DigestInfo */
-	assert_int_not_equal(sign_check(&rsa2048, SIGN_RSA_PKCS1, span_of(sha512_info, 36)), SIGN_FINE);
+	assert_int_not_equal(
+	    sign_check(&rsa2048, SIGN_RSA_PKCS1, span_of(sha512_info, 36)), SIGN_FINE);
 }
 
 static void
@@ -66,12 +69,13 @@ pkcs1_refuses_every_changed_octet(void **state)
 		for (unsigned bit = 0; bit < 8; bit++) {
 			memcpy(info, sha512_info, sizeof(info));
 			info[i] ^= (uint8_t)(1u << bit);
-			assert_int_equal(
-			    sign_check(&rsa2048, SIGN_RSA_PKCS1, span_of(info, 83)), SIGN_BAD_SHAPE);
+			assert_int_equal(sign_check(&rsa2048, SIGN_RSA_PKCS1, span_of(info, 83)),
+			    SIGN_BAD_SHAPE);
 		}
 	}
 	for (size_t len = 0; len < 83; len++)
-		assert_int_not_equal(sign_check(&rsa2048, SIGN_RSA_PKCS1, span_of(sha512_info, len)), SIGN_FINE);
+		assert_int_not_equal(
+		    sign_check(&rsa2048, SIGN_RSA_PKCS1, span_of(sha512_info, len)), SIGN_FINE);
 }
 
 /* ---- PSS ------------------------------------------------------------------------------------------- */
@@ -89,10 +93,12 @@ pss_block(EVP_PKEY *key, const EVP_MD *md, int salt_len, uint8_t *block_out)
 	assert_int_equal(EVP_DigestSignInit(ctx, &sign, md, NULL, key), 1);
 	EVP_PKEY_CTX_set_rsa_padding(sign, RSA_PKCS1_PSS_PADDING);
 	EVP_PKEY_CTX_set_rsa_pss_saltlen(sign, salt_len);
-	assert_int_equal(EVP_DigestSign(ctx, signature, &signature_len, message, sizeof(message)), 1);
+	assert_int_equal(
+	    EVP_DigestSign(ctx, signature, &signature_len, message, sizeof(message)), 1);
 	assert_int_equal(EVP_PKEY_verify_recover_init(open), 1);
 	EVP_PKEY_CTX_set_rsa_padding(open, RSA_NO_PADDING);
-	assert_int_equal(EVP_PKEY_verify_recover(open, block_out, &len, signature, signature_len), 1);
+	assert_int_equal(
+	    EVP_PKEY_verify_recover(open, block_out, &len, signature, signature_len), 1);
 	EVP_MD_CTX_free(ctx);
 	EVP_PKEY_CTX_free(open);
 	return len;
@@ -113,12 +119,15 @@ pss_takes_what_openssl_encodes(void **state)
 			size_t len = pss_block(key, mds[i], RSA_PSS_SALTLEN_DIGEST, block);
 
 			assert_int_equal(len, facts[k]->bits / 8);
-			assert_int_equal(sign_check(facts[k], SIGN_RSA_PSS, span_of(block, len)), SIGN_FINE);
+			assert_int_equal(
+			    sign_check(facts[k], SIGN_RSA_PSS, span_of(block, len)), SIGN_FINE);
 			/* the block of another modulus */
 			assert_int_equal(
-			    sign_check(facts[(k + 1) % 3], SIGN_RSA_PSS, span_of(block, len)), SIGN_BAD_LENGTH);
+			    sign_check(facts[(k + 1) % 3], SIGN_RSA_PSS, span_of(block, len)),
+			    SIGN_BAD_LENGTH);
 			assert_int_equal(
-			    sign_check(facts[k], SIGN_RSA_PSS, span_of(block, len - 1)), SIGN_BAD_LENGTH);
+			    sign_check(facts[k], SIGN_RSA_PSS, span_of(block, len - 1)),
+			    SIGN_BAD_LENGTH);
 		}
 		EVP_PKEY_free(key);
 	}
@@ -184,12 +193,14 @@ row_139_a_ciphertext_is_not_signed(void **state)
 	EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING);
 	assert_int_equal(EVP_PKEY_encrypt(ctx, ciphertext, &len, premaster, sizeof(premaster)), 1);
 	for (unsigned scheme = 0; scheme < 8; scheme++)
-		assert_int_not_equal(sign_check(&rsa2048, scheme, span_of(ciphertext, len)), SIGN_FINE);
+		assert_int_not_equal(
+		    sign_check(&rsa2048, scheme, span_of(ciphertext, len)), SIGN_FINE);
 	for (int i = 0; i < 20000; i++) {
 		RAND_bytes(any, sizeof(any));
 		any[0] &= 0x7f;
 		any[255] = 0xbc;
-		assert_int_equal(sign_check(&rsa2048, SIGN_RSA_PSS, span_of(any, sizeof(any))), SIGN_BAD_SHAPE);
+		assert_int_equal(
+		    sign_check(&rsa2048, SIGN_RSA_PSS, span_of(any, sizeof(any))), SIGN_BAD_SHAPE);
 	}
 	EVP_PKEY_CTX_free(ctx);
 	EVP_PKEY_free(key);
@@ -202,11 +213,13 @@ schemes_belong_to_kinds(void **state)
 
 	(void)state;
 	assert_int_equal(sign_check(&rsa2048, SIGN_ECDSA, span_of(digest, 32)), SIGN_OTHER_KIND);
-	assert_int_equal(sign_check(&p256, SIGN_RSA_PKCS1, span_of(sha256_info, 51)), SIGN_OTHER_KIND);
+	assert_int_equal(
+	    sign_check(&p256, SIGN_RSA_PKCS1, span_of(sha256_info, 51)), SIGN_OTHER_KIND);
 	assert_int_equal(sign_check(&p256, SIGN_RSA_PSS, span_of(digest, 32)), SIGN_OTHER_KIND);
 	for (unsigned scheme = 3; scheme < 256; scheme++) {
 		assert_int_equal(sign_check(&p256, scheme, span_of(digest, 32)), SIGN_OTHER_KIND);
-		assert_int_equal(sign_check(&rsa2048, scheme, span_of(sha256_info, 51)), SIGN_OTHER_KIND);
+		assert_int_equal(
+		    sign_check(&rsa2048, scheme, span_of(sha256_info, 51)), SIGN_OTHER_KIND);
 	}
 }
 
