@@ -274,22 +274,37 @@ put_answer(const struct dkim *d, struct dkim_answer *a)
 	}
 }
 
+/* Most header blocks are small: reads more only while the end of this one is not in sight. */
+static int
+read_header(struct dkim *d, const struct dkim_content *content, bool *good_out)
+{
+	enum { FIRST = 16 * 1024, GROWTH = 4 };
+
+	for (size_t cap = FIRST;; cap *= GROWTH) {
+		long n = read_fully(content, 0, d->block, cap);
+
+		if (n < 0)
+			return -1;
+		*good_out =
+		    dkim_fields_split(span_of(d->block, (size_t)n), (size_t)n < cap, &d->fields);
+		if (*good_out || (size_t)n < cap || cap == sizeof(d->block))
+			return 0;
+	}
+}
+
 bool
 dkim_check(struct dkim *d, const struct dkim_content *content, const struct resolver *resolver,
     uint64_t now, struct dkim_answer *answer_out)
 {
 	bool fed_field[DKIM_FIELDS_MAX];
-	long n = read_fully(content, 0, d->block, sizeof(d->block));
 	bool good;
 
 	answer_out->count = 0;
-	if (n < 0)
+	if (read_header(d, content, &good) != 0)
 		return false;
 	d->resolver = resolver;
 	d->count = d->fed_count = 0;
 	memset(d->present, 0, sizeof(d->present));
-	good = dkim_fields_split(
-	    span_of(d->block, (size_t)n), (size_t)n < sizeof(d->block), &d->fields);
 	collect_signatures(d, now, fed_field);
 	count_watched(d);
 	if (!good)
