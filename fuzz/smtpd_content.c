@@ -31,7 +31,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	reference_read(in, &r);
 	content_init(&c, 65536);
 	while (at < in.len && !end) {
-		end = content_feed(&c, span_head(span_from(in, at), step), &out, &used) == CONTENT_END;
+		end = content_feed(&c, span_head(span_from(in, at), step), &out, &used) ==
+		      CONTENT_END;
 		at += used;
 	}
 	check(!out.full && end == r.ended && at == r.used);

@@ -31,7 +31,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    whole.fields > HEADER_FIELDS_MAX + 1)
 		abort();
 	/* What is accepted begins with neither white space nor a field without a name. */
-	if (whole.status == HEADER_BODY && in.len > 0 && (in.p[0] == ' ' || in.p[0] == '\t' || in.p[0] == ':'))
+	if (whole.status == HEADER_BODY && in.len > 0 &&
+	    (in.p[0] == ' ' || in.p[0] == '\t' || in.p[0] == ':'))
 		abort();
 	return 0;
 }

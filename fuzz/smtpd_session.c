@@ -43,9 +43,18 @@ static void
 say_common(struct stage *g, struct script *s, size_t *lines)
 {
 	static const char *const common[] = {
-	    "EHLO x\r\n", "MAIL FROM:<a@b.example>\r\n", "RCPT TO:<u@ours.example>\r\n",
-	    "RCPT TO:<unknown@ours.example>\r\n", "RCPT TO:<second@ours.example>\r\n", "DATA\r\n",
-	    "Subject: x\r\n\r\n.\r\n", "\r\n.\r\n", "STARTTLS\r\n", "RSET\r\n", "QUIT\r\n", "MAIL FROM:<>\r\n",
+	    "EHLO x\r\n",
+	    "MAIL FROM:<a@b.example>\r\n",
+	    "RCPT TO:<u@ours.example>\r\n",
+	    "RCPT TO:<unknown@ours.example>\r\n",
+	    "RCPT TO:<second@ours.example>\r\n",
+	    "DATA\r\n",
+	    "Subject: x\r\n\r\n.\r\n",
+	    "\r\n.\r\n",
+	    "STARTTLS\r\n",
+	    "RSET\r\n",
+	    "QUIT\r\n",
+	    "MAIL FROM:<>\r\n",
 	    "RCPT TO:<u@ours.example>\r\nRCPT TO:<v@ours.example>\r\nDATA\r\n",
 	    "MAIL FROM:<a@b.example> SIZE=70000\r\nRCPT TO:<u@ours.example>\r\nDATA\r\n",
 	};
@@ -76,7 +85,8 @@ change_partner(struct stage *g, struct script *s)
 static void
 finish_tls(struct stage *g)
 {
-	union msg m = {.tls_up = {.session = g->tls_session, .version = SPAN("TLSv1.3"), .cipher = SPAN("X")}};
+	union msg m = {
+	    .tls_up = {.session = g->tls_session, .version = SPAN("TLSv1.3"), .cipher = SPAN("X")}};
 	int pair[2];
 
 	if (g->tls_fd < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair) != 0)

@@ -5,7 +5,8 @@
 static bool
 is_atext(uint8_t c)
 {
-	static const uint64_t set[4] = {UINT64_C(0xa3ffacfa00000000), UINT64_C(0x7fffffffc7fffffe), 0, 0};
+	static const uint64_t set[4] = {
+	    UINT64_C(0xa3ffacfa00000000), UINT64_C(0x7fffffffc7fffffe), 0, 0};
 
 	return (set[c / 64] >> (c % 64) & 1) != 0;
 }
@@ -41,7 +42,8 @@ address_domain_ok(struct span domain)
 			label = 0;
 			continue;
 		}
-		if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '_' && (c != '-' || label == 0))
+		if (!ascii_is_alpha(c) && !ascii_is_digit(c) && c != '_' &&
+		    (c != '-' || label == 0))
 			return false;
 		if (++label > ADDRESS_LABEL_MAX)
 			return false;

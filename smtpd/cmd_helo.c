@@ -17,7 +17,8 @@ name_ok(struct span name)
 		return false;
 	if (name.p[0] == '[')
 		return address_literal_ok(name) ||
-		       (name.p[name.len - 1] == ']' && ip_parse(span_of(name.p + 1, name.len - 2), &ip));
+		       (name.p[name.len - 1] == ']' &&
+			   ip_parse(span_of(name.p + 1, name.len - 2), &ip));
 	for (size_t i = 0; i < name.len; i++)
 		if (!ascii_is_alpha(name.p[i]) && !ascii_is_digit(name.p[i]) &&
 		    memchr("._-", name.p[i], 3) == NULL)

@@ -36,7 +36,8 @@ check_body(const struct session *s, struct span value, union command_args *args)
 static const struct {
 	const char *keyword;
 	unsigned seen;
-	enum reply_id (*check)(const struct session *s, struct span value, union command_args *args);
+	enum reply_id (*check)(
+	    const struct session *s, struct span value, union command_args *args);
 } parameters[] = {
     {"SIZE", SEEN_SIZE, check_size},
     {"BODY", SEEN_BODY, check_body},

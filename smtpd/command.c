@@ -4,16 +4,25 @@
 #include "smtpd/recipients.h"
 #include "smtpd/worker.h"
 
-#define OFFERED(verb, check, apply, states, flags, source)                                         \
-	{verb, check, apply, states, flags, REPLY_NONE, source}
-#define REFUSED(verb, refusal, source) {verb, NULL, NULL, IN_COMMANDS, 0, refusal, source}
+#define OFFERED(verb, check, apply, states, flags, source) \
+	{ \
+		verb, check, apply, states, flags, REPLY_NONE, source \
+	}
+#define REFUSED(verb, refusal, source) \
+	{ \
+		verb, NULL, NULL, IN_COMMANDS, 0, refusal, source \
+	}
 
+/* clang-format off: one line for each */
 static const struct command commands[] = {
-    OFFERED("HELO", helo_check, helo_apply, IN_COMMANDS, COMMAND_LAST | COMMAND_JUNK, "RFC 5321 4.1.1.1"),
-    OFFERED("EHLO", helo_check, ehlo_apply, IN_COMMANDS, COMMAND_LAST | COMMAND_JUNK, "RFC 5321 4.1.1.1"),
+    OFFERED("HELO", helo_check, helo_apply, IN_COMMANDS, COMMAND_LAST | COMMAND_JUNK,
+	"RFC 5321 4.1.1.1"),
+    OFFERED("EHLO", helo_check, ehlo_apply, IN_COMMANDS, COMMAND_LAST | COMMAND_JUNK,
+	"RFC 5321 4.1.1.1"),
     OFFERED("STARTTLS", starttls_check, starttls_apply, IN(READY), COMMAND_LAST, "RFC 3207 4"),
     OFFERED("MAIL", mail_check, mail_apply, IN(READY), 0, "RFC 5321 4.1.1.2"),
-    OFFERED("RCPT", rcpt_check, rcpt_apply, IN(MAIL) | IN(RCPT), COMMAND_OVERLAPS, "RFC 5321 4.1.1.3"),
+    OFFERED(
+	"RCPT", rcpt_check, rcpt_apply, IN(MAIL) | IN(RCPT), COMMAND_OVERLAPS, "RFC 5321 4.1.1.3"),
     OFFERED("DATA", data_check, data_apply, IN(MAIL) | IN(RCPT), COMMAND_LAST, "RFC 5321 4.1.1.4"),
     OFFERED("RSET", NULL, rset_apply, IN_COMMANDS, COMMAND_JUNK, "RFC 5321 4.1.1.5"),
     OFFERED("NOOP", noop_check, noop_apply, IN_COMMANDS, COMMAND_JUNK, "RFC 5321 4.1.1.9"),
@@ -46,6 +55,7 @@ static const struct command commands[] = {
     REFUSED("PUT", REPLY_not_smtp, "RFC 9110 9.3"),
     REFUSED("TRACE", REPLY_not_smtp, "RFC 9110 9.3"),
 };
+/* clang-format on */
 
 enum { COMMAND_COUNT = sizeof(commands) / sizeof(commands[0]) };
 
@@ -114,7 +124,8 @@ count_junk(struct session *s)
  * (row 64): but what follows it must not be taken for commands.
  */
 static enum reply_id
-check_synchronized(struct session *s, const struct command *c, enum reply_id refusal, struct span rest)
+check_synchronized(
+    struct session *s, const struct command *c, enum reply_id refusal, struct span rest)
 {
 	if (c == NULL || (c->flags & COMMAND_LAST) == 0 || !session_has_more(s, rest))
 		return refusal;

@@ -33,10 +33,11 @@ enum {
 struct command {
 	const char *verb;
 	/* Returns: REPLY_NONE when all is well. NULL: no argument is allowed. */
-	enum reply_id (*check)(const struct session *s, struct span argument, union command_args *args_out);
+	enum reply_id (*check)(
+	    const struct session *s, struct span argument, union command_args *args_out);
 	/* NULL: the command is only known in order to be refused. */
 	void (*apply)(struct session *s, const union command_args *args);
-	unsigned states;       /* where it is allowed; elsewhere 503 */
+	unsigned states; /* where it is allowed; elsewhere 503 */
 	unsigned flags;
 	enum reply_id refusal; /* when apply is NULL */
 	const char *source;    /* where it is specified */
@@ -57,8 +58,8 @@ size_t command_take(struct session *s, struct span in);
 
 /* ---- cmd_VERB.c ---- */
 
-#define COMMAND_CHECK(verb)                                                                        \
-	enum reply_id verb##_check(                                                                \
+#define COMMAND_CHECK(verb) \
+	enum reply_id verb##_check( \
 	    const struct session *s, struct span argument, union command_args *args_out)
 #define COMMAND_APPLY(verb) void verb##_apply(struct session *s, const union command_args *args)
 

@@ -16,7 +16,7 @@ enum content_place {
 	CONTENT_LINE_START, /* after CR LF, or at the very start */
 	CONTENT_DOT,        /* after CR LF "." */
 	CONTENT_DOT_CR,     /* after CR LF "." CR */
-	CONTENT_LINE,       /* in a line; also after a bare LF, which begins no line for RFC 5321 4.5.2 */
+	CONTENT_LINE,       /* in a line; a bare LF begins no line for RFC 5321 4.5.2 */
 	CONTENT_CR,         /* in a line, after a CR that has not been written yet */
 };
 
@@ -24,10 +24,10 @@ enum { CONTENT_SLACK = 1 }; /* octets that one feed may write beyond the octets 
 
 struct content {
 	enum content_place place;
-	uint64_t size;    /* octets as SIZE counts them (RFC 1870): line ends are two, dots unstuffed */
-	size_t line_len;  /* octets of the line so far */
-	size_t line_max;  /* longest line that is not remembered as too long */
-	bool bare_lf, bare_cr, nul, long_line; /* seen */
+	uint64_t size;   /* octets as SIZE counts them, RFC 1870: line ends are two */
+	size_t line_len; /* octets of the line so far */
+	size_t line_max; /* longest line that is not remembered as too long */
+	bool bare_lf, bare_cr, nul, long_line; /* were seen */
 };
 
 enum content_status { CONTENT_MORE, CONTENT_END };

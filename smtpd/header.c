@@ -24,8 +24,8 @@ is_name_octet(uint8_t c)
 static void
 add_to_name(struct header *h, uint8_t c)
 {
-	h->maybe_hop = h->maybe_hop && h->name_len < hop_name.len &&
-	               ascii_lower(c) == hop_name.p[h->name_len];
+	h->maybe_hop =
+	    h->maybe_hop && h->name_len < hop_name.len && ascii_lower(c) == hop_name.p[h->name_len];
 	if (h->name_len <= hop_name.len)
 		h->name_len++;
 }

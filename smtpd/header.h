@@ -18,11 +18,11 @@ enum {
 };
 
 enum header_status {
-	HEADER_MORE,       /* in the header block so far */
-	HEADER_BODY,       /* the block has ended and was good */
-	HEADER_MALFORMED,  /* rows 159, 185 to 190 */
-	HEADER_TOO_LARGE,  /* rows 183, 184 */
-	HEADER_LOOP,       /* more Received: fields than hops_max */
+	HEADER_MORE,      /* in the header block so far */
+	HEADER_BODY,      /* the block has ended and was good */
+	HEADER_MALFORMED, /* rows 159, 185 to 190 */
+	HEADER_TOO_LARGE, /* rows 183, 184 */
+	HEADER_LOOP,      /* more Received: fields than hops_max */
 };
 
 enum header_place { HEADER_LINE_START, HEADER_NAME, HEADER_VALUE, HEADER_FOLD };
@@ -32,7 +32,7 @@ struct header {
 	enum header_place place;
 	size_t block_len; /* octets so far */
 	unsigned fields;
-	unsigned hops;     /* Received: fields */
+	unsigned hops; /* Received: fields */
 	unsigned hops_max;
 	unsigned name_len; /* octets of the field name so far, clamped */
 	bool maybe_hop;    /* the name so far is a beginning of "Received" */

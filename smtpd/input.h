@@ -11,7 +11,7 @@ enum {
 };
 
 struct input {
-	uint8_t *p; /* from the pool of INPUT_BLOCK when cap is that, else from the heap; NULL: empty */
+	uint8_t *p; /* from the pool when cap is INPUT_BLOCK, else from the heap */
 	size_t len, cap;
 };
 

@@ -115,8 +115,8 @@ log_timings(struct log_line *l, const struct session *s, const struct transactio
 void
 journal_transaction(const struct session *s)
 {
-	static const char *const spf[] = {"unchecked", "none", "pass", "fail", "softfail", "neutral",
-	    "temperror", "permerror"};
+	static const char *const spf[] = {
+	    "unchecked", "none", "pass", "fail", "softfail", "neutral", "temperror", "permerror"};
 	const struct transaction *t = s->transaction;
 	struct log_line l;
 

@@ -11,11 +11,11 @@
 
 enum {
 	COMMAND_LINE_MAX = 2048,         /* octets with CR LF; more than RFC 5321 4.5.3.1.4 asks */
-	COMMAND_DISCARD_MAX = 64 * 1024, /* octets of one line that are discarded before we give up */
+	COMMAND_DISCARD_MAX = 64 * 1024, /* octets of one line before we give up */
 };
 
 enum line_status {
-	LINE_MORE,     /* not complete */
+	LINE_MORE, /* not complete */
 	LINE_GOOD,
 	LINE_BAD,      /* holds a bare CR or NUL (rows 32 to 34) */
 	LINE_TOO_LONG, /* row 29 */

@@ -97,7 +97,8 @@ accept_one(struct listener *l)
 		return l->watch.active;
 	}
 	/* No address, no session: it would be judged under a wrong one (row 20). */
-	if (len < sizeof(sa_family_t) || !ip_from_sockaddr((struct sockaddr *)&from, &client, &port))
+	if (len < sizeof(sa_family_t) ||
+	    !ip_from_sockaddr((struct sockaddr *)&from, &client, &port))
 		close(fd);
 	else
 		session_open(l->worker, fd, &client, port);
@@ -140,7 +141,8 @@ listener_new(struct worker *w, int fd)
 		close(fd);
 		return NULL;
 	}
-	*l = (struct listener){.worker = w, .fd = fd, .at_once = 1, .reserve = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+	*l = (struct listener){
+	    .worker = w, .fd = fd, .at_once = 1, .reserve = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
 	set_options(fd);
 	if (l->reserve < 0 || !watch(l))
 		listener_free(&l);

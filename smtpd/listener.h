@@ -8,7 +8,7 @@ struct listener {
 	struct worker *worker;
 	int fd;
 	unsigned at_once; /* connections taken in one turn at most; grows under load */
-	int reserve; /* a descriptor kept free for the day when there are none (row 3) */
+	int reserve;      /* a descriptor kept free for the day when there are none (row 3) */
 	struct watch watch;
 	struct timer pause;
 	struct listener *next;

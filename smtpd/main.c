@@ -13,8 +13,8 @@
 enum { MESSAGE_FILE_MAX = 1100 * 1000 * 1000 };
 
 struct smtpd {
-	struct partners partners;     /* links to lookupd, validators, queue-handoff, tlsd */
-	struct worker worker;         /* sessions */
+	struct partners partners; /* links to lookupd, validators, queue-handoff, tlsd */
+	struct worker worker;     /* sessions */
 	struct listener *listeners;
 };
 

@@ -106,8 +106,9 @@ message_seal(struct message *m)
 {
 	if (m->fd < 0)
 		return true;
-	return write_buffer(m) && fcntl(m->fd, F_ADD_SEALS,
-	                              F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
+	return write_buffer(m) &&
+	       fcntl(m->fd, F_ADD_SEALS,
+		   F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0;
 }
 
 uint64_t

@@ -10,8 +10,8 @@
 #include "smtpd/pool.h"
 
 enum {
-	MESSAGE_INLINE = 16384,      /* octets in LF form that travel inside `submit` */
-	MESSAGE_STEP = 256 * 1024,   /* octets by which the charge of a memory file grows */
+	MESSAGE_INLINE = 16384,    /* octets in LF form that travel inside `submit` */
+	MESSAGE_STEP = 256 * 1024, /* octets by which the charge of a memory file grows */
 };
 
 /* Octets of messages in progress, all sessions of the worker together. */
@@ -25,13 +25,13 @@ void budget_give(struct budget *b, uint64_t octets);
 bool budget_has(const struct budget *b, uint64_t octets);
 
 struct message {
-	struct pool *pool;     /* of blocks of MESSAGE_INLINE octets */
+	struct pool *pool; /* of blocks of MESSAGE_INLINE octets */
 	struct budget *budget;
-	uint8_t *buffer;       /* from the pool; what is not in the memory file yet */
-	size_t buffered;       /* octets in it */
-	int fd;                /* memory file or -1 */
-	uint64_t written;      /* octets in the memory file */
-	uint64_t charged;      /* octets taken from the budget */
+	uint8_t *buffer;  /* from the pool; what is not in the memory file yet */
+	size_t buffered;  /* octets in it */
+	int fd;           /* memory file or -1 */
+	uint64_t written; /* octets in the memory file */
+	uint64_t charged; /* octets taken from the budget */
 };
 
 /* No memory is taken yet. In: pool and budget, which outlive the message. */

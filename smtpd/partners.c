@@ -76,13 +76,13 @@ partners_dispatch(struct worker *w, enum msg_type type, const union msg *m, int 
 		handlers[type](w, m, fd);
 }
 
-#define HANDLE(message)                                                                            \
-	static void take_##message(void *ctx, struct link *link, const union msg *m, int *fd)      \
-	{                                                                                          \
-		const struct partners *p = ctx;                                                    \
-                                                                                                   \
-		(void)link;                                                                        \
-		partners_dispatch(p->worker, MSG_##message, m, fd);                                \
+#define HANDLE(message) \
+	static void take_##message(void *ctx, struct link *link, const union msg *m, int *fd) \
+	{ \
+		const struct partners *p = ctx; \
+\
+		(void)link; \
+		partners_dispatch(p->worker, MSG_##message, m, fd); \
 	}
 
 HANDLE(rcpt_answer)
@@ -141,13 +141,13 @@ on_lost(void *ctx, struct link *link)
 
 /* ---- links --------------------------------------------------------------------------------- */
 
-#define ROLE(program, table)                                                                       \
-	[program] = {                                                                              \
-	    .self = PROGRAM_SMTPD,                                                                 \
-	    .peer = program,                                                                       \
-	    .handlers = table,                                                                     \
-	    .handler_count = sizeof(table) / sizeof(table[0]),                                     \
-	    .on_lost = on_lost,                                                                    \
+#define ROLE(program, table) \
+	[program] = { \
+	    .self = PROGRAM_SMTPD, \
+	    .peer = program, \
+	    .handlers = table, \
+	    .handler_count = sizeof(table) / sizeof(table[0]), \
+	    .on_lost = on_lost, \
 	}
 
 static const struct link_role roles[PROGRAM_COUNT] = {

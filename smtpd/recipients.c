@@ -69,7 +69,7 @@ settle(struct session *s, enum reply_id id, const struct msg_rcpt_answer *answer
 		s->accepted++;
 	} else {
 		count(reply_get(id)->kind == REPLY_KIND_REFUSED ? COUNT_recipients_refused
-		                                                : COUNT_recipients_deferred);
+								: COUNT_recipients_deferred);
 		journal_recipient(s, asked, id);
 	}
 	details_for(id, answer, &details);
@@ -91,7 +91,8 @@ count_unknown(struct session *s)
 static enum reply_id
 count_excess(struct transaction *t)
 {
-	return ++t->excess > RECIPIENTS_EXCESS_MAX ? REPLY_too_many_excess : REPLY_too_many_recipients;
+	return ++t->excess > RECIPIENTS_EXCESS_MAX ? REPLY_too_many_excess
+	                                           : REPLY_too_many_recipients;
 }
 
 /* lookupd would accept it: does it fit into this transaction? */
@@ -198,8 +199,7 @@ recipients_ask(struct session *s, struct span to)
 {
 	static const struct msg_rcpt_answer trouble = {.verdict = RCPT_TROUBLE};
 	struct transaction *t = s->transaction;
-	struct msg_rcpt_ask ask = {
-	    .session = s->handle, .transaction = t->number, .address = to};
+	struct msg_rcpt_ask ask = {.session = s->handle, .transaction = t->number, .address = to};
 
 	if (!transaction_ask(t, to)) {
 		settle(s, REPLY_lookup_failed, &trouble, to);

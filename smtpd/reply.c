@@ -3,7 +3,7 @@
 #include "lib/bug.h"
 
 static const struct reply replies[REPLY_COUNT] = {
-#define REPLY(name, code, enhanced, kind, text, help)                                              \
+#define REPLY(name, code, enhanced, kind, text, help) \
 	[REPLY_##name] = {#name, code, enhanced, REPLY_KIND_##kind, text, help},
 #include "smtpd/reply.def"
 #undef REPLY
@@ -32,7 +32,8 @@ void
 reply_put(struct buf *b, enum reply_id id, const struct reply_details *details)
 {
 	const struct reply *r = reply_get(id);
-	struct span enhanced = details->enhanced.len > 0 ? details->enhanced : span_str(r->enhanced);
+	struct span enhanced =
+	    details->enhanced.len > 0 ? details->enhanced : span_str(r->enhanced);
 
 	buf_put_decimal(b, r->code);
 	buf_put_u8(b, details->more ? '-' : ' ');

@@ -12,7 +12,13 @@ enum reply_id {
 	REPLY_COUNT,
 };
 
-enum reply_kind { REPLY_KIND_OK, REPLY_KIND_ERROR, REPLY_KIND_REFUSED, REPLY_KIND_TROUBLE, REPLY_KIND_CLOSE };
+enum reply_kind {
+	REPLY_KIND_OK,
+	REPLY_KIND_ERROR,
+	REPLY_KIND_REFUSED,
+	REPLY_KIND_TROUBLE,
+	REPLY_KIND_CLOSE
+};
 
 struct reply {
 	const char *name; /* stable, in log lines and gatehouse(8) */

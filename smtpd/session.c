@@ -54,7 +54,7 @@ static bool
 watch(struct session *s, unsigned also)
 {
 	return watch_start(s->worker->loop, &s->watch, s->fd,
-	           WATCH_READ | WATCH_CLOSED | WATCH_EDGE | also, on_event, s) == 0;
+		   WATCH_READ | WATCH_CLOSED | WATCH_EDGE | also, on_event, s) == 0;
 }
 
 static void
@@ -202,7 +202,8 @@ session_settle(struct session *s)
 {
 	if (s->fd < 0)
 		return;
-	if (s->worker->draining && in_states(s, IN(CONNECTED) | IN_COMMANDS) && !recipients_pending(s))
+	if (s->worker->draining && in_states(s, IN(CONNECTED) | IN_COMMANDS) &&
+	    !recipients_pending(s))
 		session_reply(s, REPLY_busy);
 	if (!flush(s)) {
 		session_end(s, "client-reset");

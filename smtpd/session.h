@@ -20,12 +20,12 @@
 #include "smtpd/transaction.h"
 
 enum {
-	SESSION_WRITE_MS = 60 * 1000,       /* for a reply that the client does not read (rows 15, 16) */
-	SESSION_RATE_GRACE_MS = 60 * 1000,  /* content may come slower than 1 octet in 1 ms so long (row 164) */
+	SESSION_WRITE_MS = 60 * 1000,       /* for a reply that is not read (rows 15, 16) */
+	SESSION_RATE_GRACE_MS = 60 * 1000,  /* before the minimum rate holds (row 164) */
 	SESSION_LINGER_MS = 2 * 1000,       /* after our last reply, for the client to read it */
 	SESSION_LINGER_OCTETS = 256 * 1024, /* of what the client still sends then */
-	SESSION_COMMIT_MS = 310 * 1000,     /* for the outcome, once queue-handoff may go; it has deadlines of its own */
-	SESSION_TLS_MS = 310 * 1000,        /* for the handshake; tlsd has a deadline of its own */
+	SESSION_COMMIT_MS = 310 * 1000,     /* for the outcome; queue-handoff has deadlines too */
+	SESSION_TLS_MS = 310 * 1000,        /* for the handshake; tlsd has a deadline too */
 	SESSION_HELO_MAX = 255,
 };
 
@@ -49,14 +49,14 @@ struct session {
 	uint16_t port;
 	struct tls_facts *tls; /* NULL: plain text */
 
-	bool esmtp;    /* EHLO, not HELO */
-	bool readable; /* the socket had octets, or an end, when we last looked */
-	bool hangup;   /* the client shut down its side */
-	bool blocked;  /* the socket takes no more of our output */
-	bool waiting;  /* the next command must wait for answers */
-	bool listed;   /* in the worker's list of sessions to settle at the end of the turn */
-	bool resuming; /* in the worker's list of sessions to resume in the next turn */
-	bool unread;   /* what the client sent is, or will be, thrown away */
+	bool esmtp;     /* EHLO, not HELO */
+	bool readable;  /* the socket had octets, or an end, when we last looked */
+	bool hangup;    /* the client shut down its side */
+	bool blocked;   /* the socket takes no more of our output */
+	bool waiting;   /* the next command must wait for answers */
+	bool listed;    /* in the worker's list of sessions to settle at the end of the turn */
+	bool resuming;  /* in the worker's list of sessions to resume in the next turn */
+	bool unread;    /* what the client sent is, or will be, thrown away */
 	bool lingering; /* our side is shut down; we only wait for the client to close */
 	uint8_t helo_len;
 	uint8_t helo[SESSION_HELO_MAX];
@@ -75,9 +75,9 @@ struct session {
 	size_t drained;    /* octets thrown away while closing */
 
 	uint64_t started_ms;
-	uint64_t phase_ms; /* deadline of what we wait for now */
-	uint64_t write_ms; /* deadline of the blocked output */
-	const char *reason; /* why it ended, for the log */
+	uint64_t phase_ms;           /* deadline of what we wait for now */
+	uint64_t write_ms;           /* deadline of the blocked output */
+	const char *reason;          /* why it ended, for the log */
 	struct session *next;        /* in the list of sessions to settle */
 	struct session *next_resume; /* in the list of sessions to resume */
 };

@@ -13,7 +13,8 @@ count_verdict(enum reply_id id)
 	if (id == REPLY_accepted)
 		count(COUNT_messages_accepted);
 	else
-		count(reply_get(id)->code >= 500 ? COUNT_messages_refused : COUNT_messages_deferred);
+		count(
+		    reply_get(id)->code >= 500 ? COUNT_messages_refused : COUNT_messages_deferred);
 }
 
 /* The last word on the transaction; the session is ready for another. */
@@ -140,8 +141,8 @@ submission_on_refused(struct worker *w, const struct msg_refused *refused)
 	struct session *s = find_waiting(w, refused->session, refused->transaction);
 
 	if (s != NULL)
-		finish_and_go_on(s,
-		    look_up(refusals, sizeof(refusals) / sizeof(refusals[0]), refused->reason));
+		finish_and_go_on(
+		    s, look_up(refusals, sizeof(refusals) / sizeof(refusals[0]), refused->reason));
 }
 
 /* ---- the commit question -------------------------------------------------------------------------- */

@@ -21,7 +21,8 @@ struct asked {
 };
 
 _Static_assert(sizeof(struct asked) == TRANSACTION_BLOCK, "one block");
-_Static_assert(sizeof(struct transaction) < ARENA_ROOM / 2, "room for recipients in the first block");
+_Static_assert(
+    sizeof(struct transaction) < ARENA_ROOM / 2, "room for recipients in the first block");
 
 /* ---- the arena -------------------------------------------------------------------------- */
 
@@ -142,7 +143,8 @@ transaction_answered(struct transaction *t, struct span *address_out)
 	uint16_t len = 0;
 
 	BUG_ON(t->pending == 0);
-	c = cursor_over(span_of(t->asked->octets + t->asked->head, t->asked->tail - t->asked->head));
+	c = cursor_over(
+	    span_of(t->asked->octets + t->asked->head, t->asked->tail - t->asked->head));
 	BUG_ON(!cursor_u16(&c, &len) || !cursor_bytes(&c, len, address_out));
 	t->asked->head += len + 2u;
 	if (--t->pending > 0)
@@ -190,7 +192,7 @@ bool
 transaction_same_group(const struct transaction *t, const struct msg_rcpt_answer *answer)
 {
 	return t->recipients == 0 || (span_eq(span_of(t->route, t->route_len), answer->route) &&
-	                                 span_eq(span_of(t->class, t->class_len), answer->class));
+					 span_eq(span_of(t->class, t->class_len), answer->class));
 }
 
 static void

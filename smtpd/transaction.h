@@ -14,9 +14,9 @@
 #include "smtpd/reply.h"
 
 enum {
-	TRANSACTION_BLOCK = 4096,         /* octets of the first block, and of each further one */
-	TRANSACTION_GRANTED_MAX = 80000,  /* octets of all recipients inside `submit` */
-	TRANSACTION_PENDING_MAX = 128,    /* RCPTs whose answer is outstanding */
+	TRANSACTION_BLOCK = 4096,        /* octets of the first block, and of each further one */
+	TRANSACTION_GRANTED_MAX = 80000, /* octets of all recipients inside `submit` */
+	TRANSACTION_PENDING_MAX = 128,   /* RCPTs whose answer is outstanding */
 };
 
 /* An accepted recipient, as lookupd granted it. */
@@ -32,7 +32,7 @@ struct recipient {
 struct arena_block;
 
 struct transaction {
-	uint64_t number; /* counts up over all transactions of this worker; the nonce of the grants */
+	uint64_t number; /* counts up in this worker; the nonce of the grants */
 	struct id id;
 	struct pool *blocks;
 	struct arena_block *arena;
@@ -44,27 +44,27 @@ struct transaction {
 
 	/* RCPT */
 	struct recipient *first, **tail;
-	unsigned recipients;  /* accepted, without duplicates */
-	size_t granted_len;   /* octets they take inside `submit` */
+	unsigned recipients; /* accepted, without duplicates */
+	size_t granted_len;  /* octets they take inside `submit` */
 	uint8_t route[64], class[64];
 	uint8_t route_len, class_len;
-	uint64_t size_limit;  /* smallest limit of all that applies */
-	unsigned tried;       /* RCPTs answered */
-	unsigned excess;      /* RCPTs refused because the transaction was full */
-	struct asked *asked;  /* addresses whose answer is outstanding; NULL when none is */
-	unsigned pending;     /* how many those are */
-	unsigned stale;       /* answers that will come but were given up */
+	uint64_t size_limit; /* smallest limit of all that applies */
+	unsigned tried;      /* RCPTs answered */
+	unsigned excess;     /* RCPTs refused because the transaction was full */
+	struct asked *asked; /* addresses whose answer is outstanding; NULL when none is */
+	unsigned pending;    /* how many those are */
+	unsigned stale;      /* answers that will come but were given up */
 
 	/* DATA */
 	struct content content;
 	struct header header;
 	struct message message;
 	bool storage_failed;
-	uint64_t stored;      /* octets of content in LF form, once it ended */
+	uint64_t stored; /* octets of content in LF form, once it ended */
 
 	/* after the end of data */
-	bool submitted;       /* validators have it; they need no envelope_drop */
-	bool committed;       /* we told queue-handoff to go */
+	bool submitted; /* validators have it; they need no envelope_drop */
+	bool committed; /* we told queue-handoff to go */
 	enum auth_result spf;
 
 	/* for the log; clock_ms() */
@@ -76,7 +76,8 @@ struct transaction {
  * In: blocks, a pool of TRANSACTION_BLOCK octets; outlives the transaction.
  * Returns: NULL when memory is out.
  */
-struct transaction *transaction_new(struct pool *blocks, struct pool *messages, struct budget *budget);
+struct transaction *transaction_new(
+    struct pool *blocks, struct pool *messages, struct budget *budget);
 void transaction_free(struct transaction **t);
 
 /* Remembers an address that lookupd is asked about. Returns: false when too many are outstanding, or no memory. */

@@ -37,22 +37,22 @@ struct worker {
 	void (*on_idle)(void *arg); /* draining, and the last session has ended */
 	void *on_idle_arg;
 
-	struct session **slots;    /* slot_count; NULL where free */
-	uint64_t *deadlines;       /* of each slot; UINT64_MAX where free */
-	uint32_t *free_slots;      /* stack */
+	struct session **slots; /* slot_count; NULL where free */
+	uint64_t *deadlines;    /* of each slot; UINT64_MAX where free */
+	uint32_t *free_slots;   /* stack */
 	uint32_t slot_count, free_count;
-	uint64_t sessions;         /* opened so far */
-	struct session *settle;    /* have something to do at the end of the turn */
-	struct session *resume;    /* have more to read than was fair to read at once */
+	uint64_t sessions;      /* opened so far */
+	struct session *settle; /* have something to do at the end of the turn */
+	struct session *resume; /* have more to read than was fair to read at once */
 	struct deferred settling;
 	struct timer tick, again;
 
-	struct pool blocks;        /* INPUT_BLOCK octets: input, output, transactions */
-	struct pool messages;      /* MESSAGE_INLINE octets */
+	struct pool blocks;   /* INPUT_BLOCK octets: input, output, transactions */
+	struct pool messages; /* MESSAGE_INLINE octets */
 	struct pool session_pool;
 	struct budget budget;
-	uint8_t *inbox;            /* INPUT_LARGE octets, while something is read */
-	uint8_t *outbox;           /* as much and CONTENT_SLACK: content, grants */
+	uint8_t *inbox;  /* INPUT_LARGE octets, while something is read */
+	uint8_t *outbox; /* as much and CONTENT_SLACK: content, grants */
 };
 
 enum { WORKER_OUTBOX = INPUT_LARGE + 16 };
@@ -89,7 +89,8 @@ void worker_resume_later(struct session *s);
 void worker_set_deadline(struct session *s, uint64_t at_ms);
 
 /* Sends; see struct surroundings. */
-bool worker_send(struct worker *w, enum program_id to, enum msg_type type, const void *fields, int fd);
+bool worker_send(
+    struct worker *w, enum program_id to, enum msg_type type, const void *fields, int fd);
 
 /* Whether the link to that program is up. */
 bool worker_reaches(const struct worker *w, enum program_id who);

@@ -15,7 +15,8 @@ static const struct {
 } mailboxes[] = {
     {"plain", SPAN("a@b.example"), ADDRESS_OK, SPAN("a@b.example")},
     {"case is kept", SPAN("UsEr@OURS.Example"), ADDRESS_OK, SPAN("UsEr@OURS.Example")},
-    {"all of atext", SPAN("!#$%&'*+-/=?^_`{|}~09azAZ@b"), ADDRESS_OK, SPAN("!#$%&'*+-/=?^_`{|}~09azAZ@b")},
+    {"all of atext", SPAN("!#$%&'*+-/=?^_`{|}~09azAZ@b"), ADDRESS_OK,
+	SPAN("!#$%&'*+-/=?^_`{|}~09azAZ@b")},
     {"underscore in the domain", SPAN("a@_b.c_d"), ADDRESS_OK, SPAN("a@_b.c_d")},
     {"literal", SPAN("a@[192.0.2.1]"), ADDRESS_OK, SPAN("a@[192.0.2.1]")},
     {"literal 6", SPAN("a@[IPv6:2001:db8::1]"), ADDRESS_OK, SPAN("a@[IPv6:2001:db8::1]")},
@@ -34,7 +35,8 @@ static const struct {
     {"row_079 two domains", SPAN("a@b@c"), ADDRESS_SYNTAX, SPAN("")},
     {"row_079 space", SPAN("a b@c"), ADDRESS_SYNTAX, SPAN("")},
     {"no at", SPAN("a"), ADDRESS_SYNTAX, SPAN("")},
-    {"row_080 shell", SPAN(";for i in 0 1 2 3;do read r;done;sh;exit 0;"), ADDRESS_SYNTAX, SPAN("")},
+    {"row_080 shell", SPAN(";for i in 0 1 2 3;do read r;done;sh;exit 0;"), ADDRESS_SYNTAX,
+	SPAN("")},
     {"row_082 unclosed quote", SPAN("\"abc@d"), ADDRESS_SYNTAX, SPAN("")},
     {"row_082 ends in a backslash", SPAN("\"a\\"), ADDRESS_SYNTAX, SPAN("")},
     {"text behind the quotes", SPAN("\"a\"b@c"), ADDRESS_SYNTAX, SPAN("")},
@@ -143,8 +145,9 @@ row_092_lengths(void **state)
 static void
 written_paths_read_the_same(void **state)
 {
-	static const struct span inside[] = {SPAN("a@b"), SPAN("a b@c"), SPAN("a@b@c"), SPAN("a\"b@c"),
-	    SPAN("a\\b@c"), SPAN(".u@d"), SPAN("u..v@d"), SPAN("u.@d"), SPAN("a<>,;:@c"), SPAN("postmaster")};
+	static const struct span inside[] = {SPAN("a@b"), SPAN("a b@c"), SPAN("a@b@c"),
+	    SPAN("a\"b@c"), SPAN("a\\b@c"), SPAN(".u@d"), SPAN("u..v@d"), SPAN("u.@d"),
+	    SPAN("a<>,;:@c"), SPAN("postmaster")};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {

@@ -13,7 +13,8 @@ static const uint8_t alphabet[] = {'\r', '\n', '.', '\0', 'a'};
 
 /* In: step, octets fed at once; 0: all. */
 static void
-run(struct span in, size_t step, struct content *c, struct buf *out, size_t *used_out, bool *end_out)
+run(struct span in, size_t step, struct content *c, struct buf *out, size_t *used_out,
+    bool *end_out)
 {
 	size_t at = 0, used;
 

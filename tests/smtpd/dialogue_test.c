@@ -34,12 +34,12 @@ struct player {
 static struct scenario scenarios[2 * MOST_SCENARIOS];
 static size_t scenario_count;
 
-#define COMPLAIN(p, ...)                                                                           \
-	do {                                                                                       \
-		print_error("%s:%d: ", (p)->scenario->file, (p)->line);                            \
-		print_error(__VA_ARGS__);                                                          \
-		print_error("\n");                                                                 \
-		fail();                                                                            \
+#define COMPLAIN(p, ...) \
+	do { \
+		print_error("%s:%d: ", (p)->scenario->file, (p)->line); \
+		print_error(__VA_ARGS__); \
+		print_error("\n"); \
+		fail(); \
 	} while (0)
 
 /* ---- text ---------------------------------------------------------------------------------- */
@@ -223,14 +223,14 @@ do_hello(struct player *p, struct span rest)
 {
 	(void)rest;
 	play_text(p, SPAN("connect\n"
-	                  "S: 220 mx.ours.example ESMTP\n"
-	                  "C: EHLO client.example\n"
-	                  "S: 250-mx.ours.example\n"
-	                  "S: 250-PIPELINING\n"
-	                  "S: 250-SIZE *\n"
-	                  "S: 250-STARTTLS\n"
-	                  "S: 250-ENHANCEDSTATUSCODES\n"
-	                  "S: 250 8BITMIME\n"));
+			  "S: 220 mx.ours.example ESMTP\n"
+			  "C: EHLO client.example\n"
+			  "S: 250-mx.ours.example\n"
+			  "S: 250-PIPELINING\n"
+			  "S: 250-SIZE *\n"
+			  "S: 250-STARTTLS\n"
+			  "S: 250-ENHANCEDSTATUSCODES\n"
+			  "S: 250 8BITMIME\n"));
 }
 
 static void
@@ -238,9 +238,9 @@ do_envelope(struct player *p, struct span rest)
 {
 	(void)rest;
 	play_text(p, SPAN("C: MAIL FROM:<sender@client.example>\n"
-	                  "S: 250 2.1.0 Sender ok\n"
-	                  "C: RCPT TO:<u@ours.example>\n"
-	                  "S: 250 2.1.5 Recipient ok\n"));
+			  "S: 250 2.1.0 Sender ok\n"
+			  "C: RCPT TO:<u@ours.example>\n"
+			  "S: 250 2.1.5 Recipient ok\n"));
 }
 
 static void
@@ -381,7 +381,9 @@ do_drain(struct player *p, struct span rest)
 static void
 do_tls_up(struct player *p, struct span rest)
 {
-	union msg m = {.tls_up = {.session = p->g->tls_session, .version = SPAN("TLSv1.3"), .cipher = SPAN("AES")}};
+	union msg m = {
+	    .tls_up = {
+		.session = p->g->tls_session, .version = SPAN("TLSv1.3"), .cipher = SPAN("AES")}};
 	int pair[2];
 
 	(void)rest;
@@ -417,12 +419,29 @@ static const struct {
 	const char *word;
 	void (*play)(struct player *p, struct span rest);
 } directives[] = {
-    {"C:", do_client}, {"c:", do_octets}, {"S:", hear}, {"closed", do_closed}, {"open", do_open},
-    {"set", do_set}, {"connect", do_connect}, {"early:", do_early}, {"hello", do_hello},
-    {"envelope", do_envelope}, {"data", do_data}, {"wait", do_wait}, {"messages", do_messages},
-    {"content:", do_content}, {"recipients:", do_recipients}, {"lookupd", do_lookupd},
-    {"validators", do_validators}, {"queue-handoff", do_handoff}, {"tlsd", do_tlsd},
-    {"leave", do_leave}, {"drain", do_drain}, {"tls-up", do_tls_up}, {"sessions", do_sessions},
+    {"C:", do_client},
+    {"c:", do_octets},
+    {"S:", hear},
+    {"closed", do_closed},
+    {"open", do_open},
+    {"set", do_set},
+    {"connect", do_connect},
+    {"early:", do_early},
+    {"hello", do_hello},
+    {"envelope", do_envelope},
+    {"data", do_data},
+    {"wait", do_wait},
+    {"messages", do_messages},
+    {"content:", do_content},
+    {"recipients:", do_recipients},
+    {"lookupd", do_lookupd},
+    {"validators", do_validators},
+    {"queue-handoff", do_handoff},
+    {"tlsd", do_tlsd},
+    {"leave", do_leave},
+    {"drain", do_drain},
+    {"tls-up", do_tls_up},
+    {"sessions", do_sessions},
     {"whole", do_whole},
 };
 

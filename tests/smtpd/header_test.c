@@ -24,9 +24,11 @@ static const struct {
     {"colon in the value", "a: b:c : d\n\n", HEADER_BODY, 1, 0},
     {"fold after an empty value", "a:\n b\n\n", HEADER_BODY, 1, 0},
     {"eight bits in the value", "a: \xc3\xbc\xff\n\n", HEADER_BODY, 1, 0},
-    {"hops", "Received: a\nreceived: b\n RECEIVED: c\nRECEIVED:\n\nReceived: d\n", HEADER_BODY, 3, 3},
+    {"hops", "Received: a\nreceived: b\n RECEIVED: c\nRECEIVED:\n\nReceived: d\n", HEADER_BODY, 3,
+	3},
     {"not hops", "Receive: a\nReceivedX: b\nX-Received: c\nReceived-SPF: d\n\n", HEADER_BODY, 4, 0},
-    {"row_181 too many hops", "Received: a\nReceived: b\nReceived: c\nReceived: d\n\n", HEADER_LOOP, 4, 4},
+    {"row_181 too many hops", "Received: a\nReceived: b\nReceived: c\nReceived: d\n\n", HEADER_LOOP,
+	4, 4},
     {"row_159 mbox", "From x@y Mon Jan  1 00:00:00 2024\nFrom: a\n\n", HEADER_MALFORMED, 0, 0},
     {"row_185 space first", " From: x\n\n", HEADER_MALFORMED, 0, 0},
     {"row_185 tab first", "\tFrom: x\n\n", HEADER_MALFORMED, 0, 0},
@@ -63,9 +65,10 @@ rows_whole_and_by_octet(void **state)
 			struct header h;
 
 			run(text, step, &h);
-			if (h.status != rows[i].status || h.fields != rows[i].fields || h.hops != rows[i].hops) {
-				print_error("%s, %zu at once: status %d, %u fields, %u hops\n", rows[i].name, step,
-				    (int)h.status, h.fields, h.hops);
+			if (h.status != rows[i].status || h.fields != rows[i].fields ||
+			    h.hops != rows[i].hops) {
+				print_error("%s, %zu at once: status %d, %u fields, %u hops\n",
+				    rows[i].name, step, (int)h.status, h.fields, h.hops);
 				fail();
 			}
 		}
@@ -81,7 +84,10 @@ block_of(size_t octets, bool fold, size_t step)
 
 	assert_non_null(text);
 	for (size_t i = 0; i < octets; i++)
-		text[i] = i % 1024 == 1023 ? '\n' : i % 1024 == 0 ? (fold && i > 0 ? ' ' : 'X') : i % 1024 == 1 ? ':' : 'x';
+		text[i] = i % 1024 == 1023 ? '\n'
+		          : i % 1024 == 0  ? (fold && i > 0 ? ' ' : 'X')
+		          : i % 1024 == 1  ? ':'
+		                           : 'x';
 	text[octets - 2] = text[octets - 1] = '\n';
 	run(span_of(text, octets), step, &h);
 	free(text);
@@ -96,8 +102,10 @@ row_184_block_size(void **state)
 	(void)state;
 	for (int fold = 0; fold < 2; fold++) {
 		for (size_t i = 0; i < 3; i++) {
-			assert_int_equal(block_of(HEADER_BLOCK_MAX, fold == 1, steps[i]), HEADER_BODY);
-			assert_int_equal(block_of(HEADER_BLOCK_MAX + 1, fold == 1, steps[i]), HEADER_TOO_LARGE);
+			assert_int_equal(
+			    block_of(HEADER_BLOCK_MAX, fold == 1, steps[i]), HEADER_BODY);
+			assert_int_equal(
+			    block_of(HEADER_BLOCK_MAX + 1, fold == 1, steps[i]), HEADER_TOO_LARGE);
 		}
 	}
 }
@@ -112,7 +120,8 @@ row_183_fields(void **state)
 		header_init(&h, 3);
 		for (unsigned i = 0; i < n; i++)
 			header_feed(&h, SPAN("a:\n"));
-		assert_int_equal(header_finish(&h), n <= HEADER_FIELDS_MAX ? HEADER_BODY : HEADER_TOO_LARGE);
+		assert_int_equal(
+		    header_finish(&h), n <= HEADER_FIELDS_MAX ? HEADER_BODY : HEADER_TOO_LARGE);
 	}
 }
 

@@ -70,7 +70,8 @@ rows_with_every_step(void **state)
 			enum line_status status = run(rows[i].in, step, &line, &left);
 
 			if (status != rows[i].status || !span_eq(line, rows[i].line)) {
-				print_error("%s, %zu at once: %d\n", rows[i].name, step, (int)status);
+				print_error(
+				    "%s, %zu at once: %d\n", rows[i].name, step, (int)status);
 				fail();
 			}
 		}

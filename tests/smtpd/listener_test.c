@@ -21,7 +21,8 @@ listen_on(struct stage *g)
 	socklen_t len = sizeof(address);
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	address =
+	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	assert_int_equal(worker_configure(&g->worker, g->conf), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(fd, 64), 0);
@@ -68,9 +69,11 @@ options_are_inherited(void **state)
 	assert_true(hear(g, fd, text, sizeof(text)) > 0);
 	assert_memory_equal(text, "220 mx.ours.example ESMTP\r\n", 27);
 	assert_non_null(g->worker.slots[0]);
-	assert_int_equal(getsockopt(g->worker.slots[0]->fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+	assert_int_equal(
+	    getsockopt(g->worker.slots[0]->fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
 	assert_true(on != 0);
-	assert_int_equal(getsockopt(g->worker.slots[0]->fd, SOL_SOCKET, SO_OOBINLINE, &on, &len), 0);
+	assert_int_equal(
+	    getsockopt(g->worker.slots[0]->fd, SOL_SOCKET, SO_OOBINLINE, &on, &len), 0);
 	assert_true(on != 0);
 	assert_true(ip_is_v4(&g->worker.slots[0]->client));
 	close(fd);

@@ -40,7 +40,8 @@ round_trip(size_t size, size_t piece)
 		assert_int_equal(message_inline(&m).len, 0);
 		assert_int_equal(pread(fd, got, size + 1, 0), size);
 		assert_memory_equal(got, pattern, size);
-		assert_int_equal(fcntl(fd, F_GET_SEALS), F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
+		assert_int_equal(fcntl(fd, F_GET_SEALS),
+		    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 		assert_int_equal(pwrite(fd, "x", 1, 0), -1);
 		assert_int_equal(ftruncate(fd, 1), -1);
 		close(fd);
@@ -57,9 +58,10 @@ round_trip(size_t size, size_t piece)
 static void
 every_size_and_piece(void **state)
 {
-	static const size_t sizes[] = {0, 1, 1024, MESSAGE_INLINE - 1, MESSAGE_INLINE, MESSAGE_INLINE + 1,
-	    2 * MESSAGE_INLINE, 100000, sizeof(pattern)};
-	static const size_t pieces[] = {1021, MESSAGE_INLINE - 1, MESSAGE_INLINE, MESSAGE_INLINE + 1, 128 * 1024};
+	static const size_t sizes[] = {0, 1, 1024, MESSAGE_INLINE - 1, MESSAGE_INLINE,
+	    MESSAGE_INLINE + 1, 2 * MESSAGE_INLINE, 100000, sizeof(pattern)};
+	static const size_t pieces[] = {
+	    1021, MESSAGE_INLINE - 1, MESSAGE_INLINE, MESSAGE_INLINE + 1, 128 * 1024};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)

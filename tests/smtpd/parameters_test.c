@@ -38,8 +38,9 @@ paths(void **state)
 		struct span path, rest;
 		enum path_status status = path_split(rows[i].argument, SPAN("FROM:"), &path, &rest);
 
-		if (status != rows[i].status || (status == PATH_OK && (!span_eq(path, rows[i].path) ||
-		                                                          !span_eq(rest, rows[i].rest)))) {
+		if (status != rows[i].status ||
+		    (status == PATH_OK &&
+			(!span_eq(path, rows[i].path) || !span_eq(rest, rows[i].rest)))) {
 			print_error("row %zu: %d\n", i, (int)status);
 			fail();
 		}
@@ -57,7 +58,9 @@ check_list(struct span rest, const char *expected)
 	while (n < sizeof(got) - 1) {
 		enum parameter_status status = parameter_next(&rest, &p);
 
-		got[n++] = status == PARAMETER_OK ? (p.has_value ? 'v' : 'k') : status == PARAMETER_END ? '.' : '!';
+		got[n++] = status == PARAMETER_OK    ? (p.has_value ? 'v' : 'k')
+		           : status == PARAMETER_END ? '.'
+		                                     : '!';
 		if (status != PARAMETER_OK)
 			break;
 	}

@@ -48,16 +48,19 @@ every_row_is_sound(void **state)
 static void
 no_reply_is_too_long(void **state)
 {
-	static const char longest[] =
-	    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-	    "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789"
-	    "0123456789012345678901234567890123456789012345678901234";
+	static const char longest[] = "012345678901234567890123456789012345678901234567890123456789"
+	                              "0123456789012345678901234567890123456789"
+				      "012345678901234567890123456789012345678901234567890123456789"
+	                              "0123456789012345678901234567890123456789"
+				      "0123456789012345678901234567890123456789012345678901234";
 
 	(void)state;
 	for (unsigned i = 1; i < REPLY_COUNT; i++) {
 		uint8_t room[REPLY_LINE_MAX];
 		struct buf b = BUF_OVER(room);
-		struct reply_details d = {.argument = span_str(longest), .enhanced = SPAN("5.999.999"), .id = SPAN("0123456789012345")};
+		struct reply_details d = {.argument = span_str(longest),
+		    .enhanced = SPAN("5.999.999"),
+		    .id = SPAN("0123456789012345")};
 
 		reply_put(&b, (enum reply_id)i, &d);
 		assert_false(b.full);
@@ -81,10 +84,13 @@ lines(void **state)
 	(void)state;
 	expect(REPLY_ok, (struct reply_details){0}, "250 2.0.0 Ok\r\n");
 	expect(REPLY_greeting, (struct reply_details){.argument = SPAN("mx")}, "220 mx ESMTP\r\n");
-	expect(REPLY_hello, (struct reply_details){.argument = SPAN("X"), .more = true}, "250-X\r\n");
-	expect(REPLY_accepted, (struct reply_details){.id = SPAN("7")}, "250 2.0.0 Accepted, id 7\r\n");
+	expect(
+	    REPLY_hello, (struct reply_details){.argument = SPAN("X"), .more = true}, "250-X\r\n");
+	expect(REPLY_accepted, (struct reply_details){.id = SPAN("7")},
+	    "250 2.0.0 Accepted, id 7\r\n");
 	expect(REPLY_recipient_refused,
-	    (struct reply_details){.argument = SPAN("gone"), .enhanced = SPAN("5.1.6")}, "550 5.1.6 gone\r\n");
+	    (struct reply_details){.argument = SPAN("gone"), .enhanced = SPAN("5.1.6")},
+	    "550 5.1.6 gone\r\n");
 }
 
 static void
@@ -98,7 +104,8 @@ ids_are_unique_and_plain(void **state)
 	for (size_t i = 0; i < 5000; i++) {
 		id_next(&m, &ids[i]);
 		for (size_t k = 0; k < ID_LEN; k++)
-			assert_true(ascii_is_alpha(ids[i].text[k]) || ascii_is_digit(ids[i].text[k]));
+			assert_true(
+			    ascii_is_alpha(ids[i].text[k]) || ascii_is_digit(ids[i].text[k]));
 	}
 	for (size_t i = 0; i < 5000; i += 7)
 		for (size_t k = i + 1; k < 5000; k++)

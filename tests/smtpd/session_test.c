@@ -104,7 +104,8 @@ row_014_session_limit(void **state)
 	stage_connect(g);
 	stage_run(g);
 	assert_null(g->session);
-	assert_true(span_eq(span_of(g->heard, g->heard_len), SPAN("421 4.3.2 Service busy, try again later\r\n")));
+	assert_true(span_eq(
+	    span_of(g->heard, g->heard_len), SPAN("421 4.3.2 Service busy, try again later\r\n")));
 	assert_true(g->closed);
 	close(g->client);
 	g->client = -1;
@@ -171,7 +172,7 @@ static void
 replies_are_gathered(void **state)
 {
 	static const char group[] = "MAIL FROM:<a@b.example>\r\nRCPT TO:<u@ours.example>\r\n"
-	                            "RCPT TO:<unknown@ours.example>\r\nDATA\r\n";
+				    "RCPT TO:<unknown@ours.example>\r\nDATA\r\n";
 	struct stage *g = stage_new();
 	int pair[2];
 	struct ip client;
@@ -210,6 +211,47 @@ replies_are_gathered(void **state)
 	stage_free(g);
 }
 
+/* Recipients are also limited by the room that they take; what was accepted fits into `submit`. */
+static void
+longest_recipients_fit(void **state)
+{
+	struct stage *g = stage_new();
+	char line[400], local[255], body[16384];
+	unsigned accepted = 0;
+
+	(void)state;
+	stage_set(g, "limits.recipients", "1000");
+	stage_connect(g);
+	stage_say(g, "EHLO x\r\n", 8);
+	stage_say(g, "MAIL FROM:<a@b.example>\r\n", 25);
+	memset(local, 'a', sizeof(local));
+	for (int i = 0; i < 300; i++) {
+		int n = snprintf(
+		    line, sizeof(line), "RCPT TO:<%.*s%d@ours.example>\r\n", 250, local, i);
+
+		g->heard_len = 0;
+		stage_say(g, line, (size_t)n);
+		assert_true(g->heard_len > 9);
+		if (memcmp(g->heard, "250 2.1.5", 9) == 0)
+			accepted++;
+		else
+			assert_memory_equal(g->heard, "452 4.5.3", 9);
+	}
+	assert_true(accepted > 200 && accepted < 300);
+	stage_say(g, "DATA\r\nSubject: x\r\n", 6);
+	memset(body, 'b', sizeof(body));
+	memcpy(body, "Subject:", 8);
+	g->heard_len = 0;
+	stage_say(g, body, MESSAGE_INLINE - 1);
+	stage_say(g, "\r\n.\r\n", 5);
+	assert_memory_equal(g->heard, "250 2.0.0", 9);
+	assert_int_equal(g->last.recipients, accepted);
+	assert_int_equal(g->last.len, MESSAGE_INLINE);
+	assert_false(g->last.with_file);
+	assert_false(g->cheated);
+	stage_free(g);
+}
+
 /* Promise P2: an outcome without our word to go is not believed. */
 static void
 taken_before_the_commit_is_not_believed(void **state)
@@ -225,7 +267,8 @@ taken_before_the_commit_is_not_believed(void **state)
 	stage_say(g, "DATA\r\n", 6);
 	g->heard_len = 0;
 	stage_say(g, "Subject: x\r\n\r\n.\r\n", 17);
-	m.outcome = (struct msg_outcome){g->session->handle, g->session->transaction->number, HANDOFF_TAKEN};
+	m.outcome = (struct msg_outcome){
+	    g->session->handle, g->session->transaction->number, HANDOFF_TAKEN};
 	stage_dispatch(g, MSG_outcome, &m);
 	stage_run(g);
 	assert_memory_equal(g->heard, "451 4.3.0", 9);
@@ -279,6 +322,7 @@ main(void)
 	    cmocka_unit_test(handles_are_not_reused),
 	    cmocka_unit_test(row_076_no_memory_is_kept_between_commands),
 	    cmocka_unit_test(replies_are_gathered),
+	    cmocka_unit_test(longest_recipients_fit),
 	    cmocka_unit_test(taken_before_the_commit_is_not_believed),
 	    cmocka_unit_test(stray_messages_are_ignored),
 	};

@@ -40,14 +40,14 @@ struct stage {
 	struct worker worker;
 	struct session *session;
 	uint64_t now_ms;
-	int client;  /* the client's end, -1 when closed */
-	bool closed; /* the server closed it */
+	int client;     /* the client's end, -1 when closed */
+	bool closed;    /* the server closed it */
 	uint8_t *heard; /* what the client read and nobody looked at yet */
 	size_t heard_len;
 
 	enum stage_partner lookupd, validators, handoff, tlsd;
-	int refusal;  /* enum refusal that validators answer with; -1: they hand on */
-	int outcome;  /* enum handoff_outcome */
+	int refusal; /* enum refusal that validators answer with; -1: they hand on */
+	int outcome; /* enum handoff_outcome */
 	struct {
 		enum msg_type type;
 		uint64_t session, transaction;
@@ -56,9 +56,10 @@ struct stage {
 	} queue[STAGE_QUEUE];
 	size_t queue_len, done;
 
-	char granted[STAGE_HEARD / 8]; /* "transaction address\n" of all grants */
+	char granted[STAGE_HEARD]; /* "transaction address\n" of all grants */
 	size_t granted_len;
-	bool cheated; /* a submit with a recipient that was not granted, or a file that is not sealed */
+	bool
+	    cheated; /* a submit with a recipient that was not granted, or a file that is not sealed */
 	unsigned envelopes, drops, submits, commits, go;
 	struct stage_message last;
 	int tls_fd;
@@ -93,7 +94,8 @@ stage_reachable(void *arg, enum program_id who)
 }
 
 static inline void
-stage_queue(struct stage *g, enum msg_type type, uint64_t session, uint64_t transaction, struct span address)
+stage_queue(struct stage *g, enum msg_type type, uint64_t session, uint64_t transaction,
+    struct span address)
 {
 	if (g->queue_len == STAGE_QUEUE || address.len > sizeof(g->queue[0].address))
 		abort();
@@ -124,7 +126,8 @@ stage_take_submit(struct stage *g, const struct msg_submit *m, int fd)
 	size_t at = 0;
 
 	free(last->content);
-	*last = (struct stage_message){.len = m->size, .with_file = fd >= 0, .eight_bit = m->eight_bit == 1};
+	*last = (struct stage_message){
+	    .len = m->size, .with_file = fd >= 0, .eight_bit = m->eight_bit == 1};
 	last->tls = m->tls_version.len > 0;
 	last->content = malloc(m->size + 1);
 	if (fd < 0) {
@@ -167,7 +170,8 @@ stage_send(void *arg, enum program_id to, enum msg_type type, const void *fields
 	if (stage_reachable(g, to) && !ok)
 		abort();
 	if (ok && type == MSG_rcpt_ask)
-		stage_queue(g, type, m.rcpt_ask.session, m.rcpt_ask.transaction, m.rcpt_ask.address);
+		stage_queue(
+		    g, type, m.rcpt_ask.session, m.rcpt_ask.transaction, m.rcpt_ask.address);
 	else if (ok && type == MSG_envelope)
 		g->envelopes++;
 	else if (ok && type == MSG_envelope_drop)
@@ -175,7 +179,8 @@ stage_send(void *arg, enum program_id to, enum msg_type type, const void *fields
 	else if (ok && type == MSG_submit)
 		stage_take_submit(g, &m.submit, fd);
 	else if (ok && type == MSG_commit_answer && m.commit_answer.go)
-		stage_queue(g, MSG_outcome, m.commit_answer.session, m.commit_answer.transaction, span_of(NULL, 0));
+		stage_queue(g, MSG_outcome, m.commit_answer.session, m.commit_answer.transaction,
+		    span_of(NULL, 0));
 	if (ok && type == MSG_commit_answer)
 		g->go += m.commit_answer.go;
 	if (ok && type == MSG_tls_start) {
@@ -232,7 +237,8 @@ stage_answer_rcpt(struct stage *g, size_t i)
 	struct span address = span_of(g->queue[i].address, g->queue[i].len);
 	size_t at = span_find_last(address, '@');
 	struct span local = span_head(address, at);
-	union msg m = {.rcpt_answer = {.session = g->queue[i].session, .transaction = g->queue[i].transaction}};
+	union msg m = {.rcpt_answer = {
+			   .session = g->queue[i].session, .transaction = g->queue[i].transaction}};
 	struct msg_rcpt_answer *a = &m.rcpt_answer;
 
 	a->verdict = (uint8_t)stage_verdict(local, span_from(address, at + 1), a);
@@ -242,7 +248,8 @@ stage_answer_rcpt(struct stage *g, size_t i)
 		a->size_limit = stage_begins(local, "small") ? 2000 : 0;
 		g->granted_len += (size_t)snprintf(g->granted + g->granted_len,
 		    sizeof(g->granted) - g->granted_len, "%llu %.*s\n",
-		    (unsigned long long)a->transaction, (int)a->recipient.len, (const char *)a->recipient.p);
+		    (unsigned long long)a->transaction, (int)a->recipient.len,
+		    (const char *)a->recipient.p);
 		if (g->granted_len >= sizeof(g->granted))
 			abort();
 	}

@@ -14,8 +14,12 @@ static char doc[16384];
 static const struct {
 	const char *verb, *line;
 } arguments[] = {
-    {"HELO", "HELO x"}, {"EHLO", "EHLO x"}, {"MAIL", "MAIL FROM:<a@b.example>"},
-    {"RCPT", "RCPT TO:<v@ours.example>"}, {"VRFY", "VRFY x"}, {"BDAT", "BDAT 1 LAST"},
+    {"HELO", "HELO x"},
+    {"EHLO", "EHLO x"},
+    {"MAIL", "MAIL FROM:<a@b.example>"},
+    {"RCPT", "RCPT TO:<v@ours.example>"},
+    {"VRFY", "VRFY x"},
+    {"BDAT", "BDAT 1 LAST"},
     {"GET", "GET / HTTP/1.1"},
 };
 
@@ -66,7 +70,8 @@ check_cell(const char *verb, int column, const char *cell)
 	state = worker_sessions_open(&g->worker) == 0 ? "CLOSED" : state_name(g->session->state);
 	snprintf(got, sizeof(got), "%.3s %s", (const char *)g->heard, state);
 	if (strcmp(got, cell) != 0) {
-		print_error("%s in column %d: the document says %s, the program %s\n", verb, column, cell, got);
+		print_error("%s in column %d: the document says %s, the program %s\n", verb, column,
+		    cell, got);
 		fail();
 	}
 	stage_free(g);
