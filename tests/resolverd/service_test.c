@@ -1,10 +1,22 @@
-/* Names as the resolving library is given them. */
+/*
+ * Questions through the real library to a name server of the test's own: real packets over UDP
+ * on loopback, and real deadlines.
+ */
+#include "resolverd/counters.h"
 #include "resolverd/service.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
+
+/* ---- names as the library is given them ------------------------------------------------------------ */
 
 static void
 presentation_rows(void **state)
@@ -32,12 +44,258 @@ presentation_rows(void **state)
 	}
 }
 
+/* ---- a name server ------------------------------------------------------------------------------- */
+
+static struct loop *loop;
+static struct watch server;
+static int server_fd = -1;
+static unsigned asked;
+
+/* What is answered to names that begin so; the rest gets NXDOMAIN, "dead" nothing at all. */
+static const struct {
+	const char *prefix;
+	uint16_t type;
+	const char *data;
+	size_t len;
+} zone[] = {
+    {"ok", 1, "\xc0\0\2\5", 4},
+    {"short", 1, "\1\2\3", 3},
+    {"text", 16, "\6v=spf1\5 -all", 13},
+    {"a b", 1, "\xc0\0\2\6", 4},
+};
+
+static size_t
+question_end(const uint8_t *p, size_t len)
+{
+	size_t at = 12;
+
+	while (at < len && p[at] != 0)
+		at += 1u + p[at];
+	return at + 5;
+}
+
+static size_t
+add_record(uint8_t *p, size_t at, uint16_t type, const char *data, size_t len)
+{
+	const uint8_t head[] = {0xc0, 12, 0, (uint8_t)type, 0, 1, 0, 0, 0, 60, 0, (uint8_t)len};
+
+	memcpy(p + at, head, sizeof(head));
+	memcpy(p + at + sizeof(head), data, len);
+	p[7] = 1;
+	return at + sizeof(head) + len;
+}
+
+static void
+on_packet(void *arg, unsigned events)
+{
+	uint8_t p[2000];
+	struct sockaddr_in from;
+	socklen_t from_len = sizeof(from);
+	ssize_t n = recvfrom(server_fd, p, sizeof(p) - 300, 0, (struct sockaddr *)&from, &from_len);
+	size_t end = n > 0 ? question_end(p, (size_t)n) : 0;
+
+	(void)arg;
+	(void)events;
+	if (n < 17 || end > (size_t)n || memcmp(p + 13, "dead", 4) == 0)
+		return;
+	asked++;
+	p[2] |= 0x84; /* an authoritative answer */
+	p[3] = 0x83;  /* no such name */
+	memset(p + 6, 0, 6);
+	for (size_t i = 0; i < sizeof(zone) / sizeof(zone[0]); i++) {
+		if (memcmp(p + 13, zone[i].prefix, strlen(zone[i].prefix)) != 0)
+			continue;
+		p[3] = 0x80;
+		if (p[end - 3] == zone[i].type)
+			end = add_record(p, end, zone[i].type, zone[i].data, zone[i].len);
+	}
+	sendto(server_fd, p, end, 0, (struct sockaddr *)&from, from_len);
+}
+
+/* ---- the asker ----------------------------------------------------------------------------------- */
+
+static struct recursor *recursor;
+static struct service *service;
+static struct link *asker;
+static unsigned answers;
+static struct msg_dns_answer last;
+static struct msg_dns_record first_record;
+static uint8_t record_data[4096];
+
+static void
+on_answer(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct span rest = m->dns_answer.records.encoded;
+
+	(void)ctx;
+	(void)link;
+	(void)fd;
+	answers++;
+	last = m->dns_answer;
+	if (msg_list_next(&rest, RECORD_dns_record, &first_record))
+		memcpy(record_data, first_record.data.p, first_record.data.len);
+}
+
+static const struct link_handler handlers[] = {{MSG_dns_answer, on_answer}};
+static const struct link_role role = {
+    PROGRAM_VALIDATORS, PROGRAM_RESOLVERD, handlers, 1, NULL, true};
+
+static void
+connect_asker(void)
+{
+	int fds[2];
+
+	assert_int_equal(link_pair(fds), 0);
+	assert_int_equal(service_take_asker(service, fds[0]), 0);
+	asker = link_new(loop, fds[1], &role, NULL);
+}
+
+static int
+set_up(void **state)
+{
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(a);
+	char text[40];
+	const char *const items[] = {text};
+	struct conf_strings servers = {1, items};
+	bool validating = true;
+
+	(void)state;
+	loop = loop_new();
+	server_fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (loop == NULL || bind(server_fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
+	    getsockname(server_fd, (struct sockaddr *)&a, &len) != 0 ||
+	    watch_start(loop, &server, server_fd, WATCH_READ, on_packet, NULL) != 0)
+		return -1;
+	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(a.sin_port));
+	recursor = recursor_new(loop, &servers, &validating);
+	service = service_new(loop, recursor);
+	if (recursor == NULL || service == NULL || validating)
+		return -1;
+	connect_asker();
+	return 0;
+}
+
+static int
+tear_down(void **state)
+{
+	(void)state;
+	link_free(&asker);
+	service_free(&service);
+	recursor_free(&recursor);
+	watch_stop(&server);
+	close(server_fd);
+	loop_free(&loop);
+	return 0;
+}
+
+static void
+await_answer(unsigned wanted)
+{
+	for (int i = 0; i < 8000 && answers < wanted; i++) {
+		loop_turn(loop, false);
+		usleep(1000);
+	}
+	assert_int_equal(answers, wanted);
+}
+
+static enum dns_status
+ask_for(uint32_t query, const char *name, uint16_t type, uint32_t timeout_ms)
+{
+	struct msg_dns_ask m = {query, type, span_str(name), timeout_ms};
+	unsigned before = answers;
+
+	assert_true(link_send(asker, MSG_dns_ask, &m, -1));
+	await_answer(before + 1);
+	assert_int_equal(last.query, query);
+	return (enum dns_status)last.status;
+}
+
+/* ---- questions ----------------------------------------------------------------------------------- */
+
+static void
+row_250_answers_over_real_packets(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	assert_int_equal(ask_for(1, "ok.example", PACKET_A, 5000), DNS_OK);
+	assert_memory_equal(record_data, "\xc0\0\2\5", 4);
+	assert_int_equal(last.secure, 0);
+	assert_int_equal(ask_for(2, "text.example", PACKET_TXT, 5000), DNS_OK);
+	assert_memory_equal(record_data, "v=spf1 -all", 11);
+	assert_int_equal(ask_for(3, "ok.example", PACKET_MX, 5000), DNS_NO_DATA);
+	assert_int_equal(ask_for(4, "nothing.example", PACKET_A, 5000), DNS_NO_NAME);
+	before = asked;
+	assert_int_equal(ask_for(5, "OK.example", PACKET_A, 5000), DNS_OK);
+	assert_int_equal(asked, before); /* from the cache */
+}
+
+static void
+row_255_names_with_odd_octets(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_for(1, "a b.example", PACKET_A, 5000), DNS_OK);
+	assert_memory_equal(record_data, "\xc0\0\2\6", 4);
+}
+
+static void
+row_252_malformed_record(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_for(1, "short.example", PACKET_A, 3000), DNS_TROUBLE);
+}
+
+static void
+row_250_dead_server_has_our_deadline(void **state)
+{
+	(void)state;
+	assert_int_equal(ask_for(1, "dead.example", PACKET_A, 300), DNS_TROUBLE);
+	assert_int_equal(service->running, 0);
+}
+
+static void
+what_is_not_asked(void **state)
+{
+	unsigned before = asked;
+
+	(void)state;
+	assert_int_equal(ask_for(1, "ok.example", 255, 5000), DNS_TROUBLE); /* ANY */
+	assert_int_equal(ask_for(2, "ok.example", 6, 5000), DNS_TROUBLE);   /* SOA */
+	assert_int_equal(ask_for(3, "a..example", PACKET_A, 5000), DNS_TROUBLE);
+	assert_int_equal(asked, before);
+}
+
+static void
+asker_that_goes_leaves_nothing(void **state)
+{
+	struct msg_dns_ask m = {1, PACKET_A, SPAN("dead2.example"), 20000};
+
+	(void)state;
+	link_send(asker, MSG_dns_ask, &m, -1);
+	for (int i = 0; i < 20; i++)
+		loop_turn(loop, false);
+	assert_int_equal(service->running, 1);
+	link_free(&asker);
+	for (int i = 0; i < 20; i++)
+		loop_turn(loop, false);
+	assert_int_equal(service->running, 0);
+	connect_asker();
+	assert_int_equal(ask_for(9, "ok.example", PACKET_A, 5000), DNS_OK);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(presentation_rows),
+	    cmocka_unit_test(row_250_answers_over_real_packets),
+	    cmocka_unit_test(row_255_names_with_odd_octets),
+	    cmocka_unit_test(row_252_malformed_record),
+	    cmocka_unit_test(row_250_dead_server_has_our_deadline),
+	    cmocka_unit_test(what_is_not_asked),
+	    cmocka_unit_test(asker_that_goes_leaves_nothing),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, set_up, tear_down);
 }
