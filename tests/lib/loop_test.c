@@ -1,6 +1,7 @@
 #include "lib/clock.h"
 #include "lib/loop.h"
 
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -139,6 +140,40 @@ an_edge_watch_tells_data_once_and_the_peers_end_without_reading(void **state)
 	loop_free(&t.loop);
 }
 
+/* A reset is EPOLLERR and EPOLLHUP, which libevent does not call closed; data is no end. */
+static void
+a_watch_for_the_end_alone_sees_a_reset(void **state)
+{
+	struct sockaddr_in sa = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct linger hard = {1, 0};
+	struct trace t = {.loop = loop_new()};
+	struct watch watch = {.active = false};
+	socklen_t len = sizeof(sa);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), client, server;
+
+	(void)state;
+	assert_int_equal(bind(listener, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	assert_int_equal(listen(listener, 1), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&sa, &len), 0);
+	client = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&sa, sizeof(sa)), 0);
+	server = accept(listener, NULL, NULL);
+	assert_int_equal(watch_start(t.loop, &watch, server, WATCH_CLOSED, on_event, &t), 0);
+	assert_int_equal(send(client, "x", 1, 0), 1);
+	loop_turn(t.loop, true);
+	loop_turn(t.loop, false);
+	assert_string_equal(t.text, "");
+	assert_int_equal(setsockopt(client, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard)), 0);
+	close(client);
+	loop_turn(t.loop, true);
+	loop_turn(t.loop, false);
+	assert_string_equal(t.text, "c");
+	watch_stop(&watch);
+	close(server);
+	close(listener);
+	loop_free(&t.loop);
+}
+
 int
 main(void)
 {
@@ -147,6 +182,7 @@ main(void)
 	    cmocka_unit_test(what_was_deferred_outside_a_turn_does_not_wait_for_an_event),
 	    cmocka_unit_test(a_timer_fires_once_and_not_when_stopped),
 	    cmocka_unit_test(an_edge_watch_tells_data_once_and_the_peers_end_without_reading),
+	    cmocka_unit_test(a_watch_for_the_end_alone_sees_a_reset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
