@@ -77,7 +77,7 @@ change_partner(struct stage *g, struct script *s)
 		stage_lose(g, id);
 	else
 		*stage_partner(g, id) = (enum stage_partner)(octet / 4u % 4u);
-	g->refusal = octet / 16u % 4u == 0 ? octet / 64u : -1;
+	g->refusal = octet / 16 % 4 == 0 ? octet / 64 : -1;
 	g->outcome = take(s) % 16u;
 	stage_run(g);
 }

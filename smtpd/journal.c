@@ -1,7 +1,6 @@
 #include "smtpd/journal.h"
 
 #include "lib/log.h"
-#include "smtpd/counters.h"
 #include "smtpd/worker.h"
 
 enum { HANDLE_SLOT_BITS = 24 };
@@ -47,8 +46,6 @@ journal_end(const struct session *s)
 {
 	struct log_line l;
 
-	if (s->errors > s->worker->conf->limits.errors || s->unread)
-		count(COUNT_sessions_refused);
 	log_begin(&l, EVENT_disconnect);
 	log_session(&l, s);
 	log_str(&l, "reason", s->reason);

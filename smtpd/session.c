@@ -92,6 +92,14 @@ open_output(struct session *s, struct buf *b)
 	return output_open(o, &s->worker->blocks, REPLY_LINE_MAX, b);
 }
 
+/* We end it, and neither the client asked for it nor is it trouble of ours. */
+static bool
+is_ejection(enum reply_id id)
+{
+	return reply_get(id)->kind == REPLY_KIND_CLOSE && id != REPLY_bye && id != REPLY_busy &&
+	       id != REPLY_timeout && id != REPLY_client_gone;
+}
+
 void
 session_reply_with(struct session *s, enum reply_id id, const struct reply_details *details)
 {
@@ -114,6 +122,8 @@ session_reply_with(struct session *s, enum reply_id id, const struct reply_detai
 	}
 	reply_put(&b, id, details);
 	output_commit(&s->output, &b);
+	if (is_ejection(id))
+		count(COUNT_sessions_refused);
 	if (reply_get(id)->kind == REPLY_KIND_CLOSE)
 		session_close(s, reply_get(id)->name);
 }
