@@ -221,11 +221,12 @@ dkim_session_result(struct dkim_session *s, size_t index, const char **reason_ou
 	if ((flags & DKIM_SIGFLAG_PASSED) != 0 && body == DKIM_SIGBH_MATCH &&
 	    error == DKIM_SIGERROR_OK)
 		return AUTH_PASS;
-	if (error != DKIM_SIGERROR_OK && error != DKIM_SIGERROR_UNKNOWN)
-		return error_result(error, reason_out);
-	if (body == DKIM_SIGBH_MISMATCH) {
+	if (body == DKIM_SIGBH_MISMATCH &&
+	    (error == DKIM_SIGERROR_OK || error == DKIM_SIGERROR_BADSIG)) {
 		*reason_out = "body was changed";
 		return AUTH_FAIL;
 	}
+	if (error != DKIM_SIGERROR_OK && error != DKIM_SIGERROR_UNKNOWN)
+		return error_result(error, reason_out);
 	return error_result(DKIM_SIGERROR_BADSIG, reason_out);
 }
