@@ -281,6 +281,10 @@ job_connect(struct job *j)
 static void
 job_send_failed(struct job *j, int error)
 {
+	if (error == EIO) { /* reading the memory file, not the server */
+		job_end(j, HANDOFF_INTERNAL);
+		return;
+	}
 	if (j->state == JOB_CONNECTING && error != EPIPE && error != ECONNRESET) {
 		job_failed(j, HANDOFF_NO_CONNECTION, error);
 		return;
@@ -308,13 +312,13 @@ job_send(struct job *j)
 	enum send_status status = job_send_package(j);
 	int error = errno;
 
-	if (status == SEND_ERROR) {
-		job_send_failed(j, error);
-		return;
-	}
 	if (j->sent > before) {
 		j->state = JOB_SENDING;
 		deadline_set(j, j->group->write_ms);
+	}
+	if (status == SEND_ERROR) {
+		job_send_failed(j, error);
+		return;
 	}
 	if (status == SEND_DONE)
 		job_ask(j);

@@ -155,7 +155,7 @@ fake_read(void *arg, unsigned events)
 	fake_measure(c);
 	if (!fake_act(c))
 		return;
-	if (c->whole != 0 && c->have == c->whole) {
+	if (c->whole != 0 && c->have >= c->whole && c->replied == 0) {
 		f->complete++;
 		fake_reply(c);
 	}

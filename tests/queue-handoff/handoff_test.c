@@ -1,163 +1,5 @@
-/* Real jobs over real loopback sockets against a scripted back end, all in one loop. */
-#include "queue-handoff/handoff.h"
-
-#include <fcntl.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <sys/mman.h>
-
-#include <cmocka.h>
-
-#include "lib/clock.h"
-#include "lib/log.h"
-#include "queue-handoff/job.h"
-#include "tests/queue-handoff/fake_backend.h"
-
-enum { NOTHING = -1, OWNERS = 1300 };
-
-enum commit { COMMIT_GO, COMMIT_NO, COMMIT_NEVER, COMMIT_AFTER_EARLY, COMMIT_WORKER_LOST };
-
-struct place {
-	struct loop *loop;
-	struct fake *fakes[3];
-	struct backends backends;
-	struct handoff_port port;
-	struct handoff *handoff;
-	enum commit commit;
-	bool asked[OWNERS];
-	int outcome[OWNERS]; /* enum handoff_outcome or NOTHING, by transaction */
-	unsigned told;
-	uint64_t transaction;
-	uint8_t list[128];
-	struct msg_list recipients;
-};
-
-static bool
-port_ask(void *ctx, const struct handoff_owner *owner)
-{
-	struct place *p = ctx;
-
-	p->asked[owner->transaction] = true;
-	return true;
-}
-
-static void
-port_tell(void *ctx, const struct handoff_owner *owner, enum handoff_outcome outcome)
-{
-	struct place *p = ctx;
-
-	assert_int_equal(p->outcome[owner->transaction], NOTHING);
-	p->outcome[owner->transaction] = (int)outcome;
-	p->told++;
-}
-
-static void
-group_set(struct place *p, unsigned servers)
-{
-	struct group *g = &p->backends.groups[0];
-
-	*g = (struct group){
-	    .title = "test", .count = servers, .connect_ms = 200, .write_ms = 200, .reply_ms = 200};
-	for (unsigned i = 0; i < servers; i++) {
-		g->servers[i].name = "fake";
-		g->servers[i].address.in = p->fakes[i]->address;
-		g->servers[i].address_len = sizeof(struct sockaddr_in);
-	}
-}
-
-static int
-setup(void **state)
-{
-	struct place *p = calloc(1, sizeof(*p));
-	struct msg_granted g = {.recipient = SPAN("u@r.example")};
-	struct buf b = BUF_OVER(p->list);
-
-	p->loop = loop_new();
-	for (unsigned i = 0; i < 3; i++)
-		p->fakes[i] = fake_new(p->loop);
-	p->backends.count = 1;
-	group_set(p, 1);
-	p->port = (struct handoff_port){p, port_ask, port_tell};
-	p->handoff = handoff_new(p->loop, &p->port, HANDOFF_JOBS);
-	msg_list_put(&b, RECORD_granted, &g);
-	p->recipients = (struct msg_list){buf_span(&b), 1};
-	for (size_t i = 0; i < OWNERS; i++)
-		p->outcome[i] = NOTHING;
-	*state = p;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct place *p = *state;
-
-	handoff_free(&p->handoff);
-	for (unsigned i = 0; i < 3; i++)
-		fake_free(p->fakes[i]);
-	loop_free(&p->loop);
-	free(p);
-	return 0;
-}
-
-static struct handoff_request
-request(struct place *p, struct span content)
-{
-	return (struct handoff_request){
-	    .owner = {1, 77, ++p->transaction},
-	    .id = SPAN("TESTTESTTEST"),
-	    .group = &p->backends.groups[0],
-	    .parts =
-		{
-		    .ours = SPAN("Received: by test\n"),
-		    .content = content,
-		    .sender = SPAN("s@t.example"),
-		    .recipients = p->recipients,
-		},
-	    .content_fd = -1,
-	    .budget_ms = 1000,
-	};
-}
-
-static void
-answer_question(struct place *p, const struct handoff_owner *owner)
-{
-	if (!p->asked[owner->transaction])
-		return;
-	if (p->commit == COMMIT_NEVER ||
-	    (p->commit == COMMIT_AFTER_EARLY && !p->fakes[0]->said_early))
-		return;
-	p->asked[owner->transaction] = false;
-	if (p->commit == COMMIT_WORKER_LOST)
-		handoff_worker_lost(p->handoff, owner->worker);
-	else
-		handoff_commit(p->handoff, owner, p->commit != COMMIT_NO);
-}
-
-/* Runs one job to its end. Returns: its outcome, or NOTHING when it ended without one. */
-static int
-run(struct place *p, struct handoff_request r)
-{
-	assert_true(handoff_start(p->handoff, &r));
-	while (handoff_running(p->handoff) > 0) {
-		answer_question(p, &r.owner);
-		if (handoff_running(p->handoff) > 0)
-			loop_turn(p->loop, true);
-	}
-	return p->outcome[r.owner.transaction];
-}
-
-static int
-run_small(struct place *p)
-{
-	return run(p, request(p, SPAN("Subject: x\n\nhello\n")));
-}
-
-static const char package[] =
-    "70:36:Received: by test\nSubject: x\n\nhello\n,11:s@t.example,11:u@r.example,,";
-
-enum { PACKAGE_LEN = sizeof(package) - 1 };
+/* Jobs as they usually go, and as back ends usually break them. */
+#include "tests/queue-handoff/handoff_place.h"
 
 /* ---- good ends -------------------------------------------------------------------------------- */
 
@@ -312,30 +154,6 @@ row_286_never_reads_small(void **state)
 		assert_int_equal(run_small(p), HANDOFF_BROKEN);
 	}
 	assert_int_equal(p->fakes[0]->complete, 0);
-}
-
-static int
-big_file(size_t size)
-{
-	int fd = memfd_create("content", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	uint8_t *octets = malloc(size);
-
-	for (size_t i = 0; i < size; i++)
-		octets[i] = i % 61 == 60 ? '\n' : (uint8_t)('a' + i % 23);
-	assert_int_equal(write(fd, octets, size), (ssize_t)size);
-	free(octets);
-	return fd;
-}
-
-static struct handoff_request
-request_file(struct place *p, size_t size, uint64_t from)
-{
-	struct handoff_request r = request(p, SPAN(""));
-
-	r.content_fd = big_file(size);
-	r.file_from = from;
-	r.parts.file_len = size - from;
-	return r;
 }
 
 static void
@@ -530,23 +348,10 @@ static void
 row_277_connect_timeout(void **state)
 {
 	struct place *p = *state;
-	struct sockaddr_in full;
-	socklen_t len = sizeof(full);
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 	int fill[8];
+	int fd = full_listener(&p->backends.groups[0].servers[0].address.in, fill);
 
-	/* A listener whose queue is full answers nothing. */
-	full =
-	    (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	assert_int_equal(bind(fd, (struct sockaddr *)&full, len), 0);
-	assert_int_equal(listen(fd, 0), 0);
-	getsockname(fd, (struct sockaddr *)&full, &len);
-	for (int i = 0; i < 8; i++) {
-		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-		connect(fill[i], (struct sockaddr *)&full, len);
-	}
 	p->backends.groups[0].connect_ms = 50;
-	p->backends.groups[0].servers[0].address.in = full;
 	assert_int_equal(run_small(p), HANDOFF_NO_CONNECTION);
 	for (int i = 0; i < 8; i++)
 		close(fill[i]);
@@ -683,8 +488,6 @@ slow_back_end_delays_nobody(void **state)
 	assert_int_equal(handoff_running(p->handoff), 1);
 }
 
-#define PLACED(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
-
 int
 main(void)
 {
@@ -719,6 +522,6 @@ main(void)
 	    PLACED(slow_back_end_delays_nobody),
 	};
 
-	log_init(getenv("TEST_LOG") != NULL ? STDERR_FILENO : open("/dev/null", O_WRONLY));
+	process_begin();
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
