@@ -35,17 +35,17 @@ class Gatehouse:
     """
     In: backend, port of the QMQP server behind, or a dictionary of names and ports;
     recipients, the text of the list; options, a dictionary of top-level and "section.key"
-    options in the notation of the file; wrap, a command line that the gateway is started by.
+    options in the notation of the file; user, the number of an ordinary user to run as.
     """
 
-    def __init__(self, backend, recipients=LIST, options=None, wrap=(), files=None,
+    def __init__(self, backend, recipients=LIST, options=None, user=None, files=None,
                  listen="127.0.0.1"):
         self.directory = Directory("e2e")
         self.log_path = self.directory.join("log")
         self.listen = listen
         self.port = free_port(listen)
         self.backends = backend if isinstance(backend, dict) else {"main": backend}
-        self.wrap = list(wrap)
+        self.user = user
         self.files = files
         self.process = None
         self.options = {
@@ -119,20 +119,21 @@ class Gatehouse:
                 resource.setrlimit(resource.RLIMIT_NOFILE, (self.files, self.files))
 
         earlier = len(self.events("ready"))
+        if self.user is not None:
+            self.directory.give_to(self.user)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                self.wrap + [program("gatehouse"), "-f", self.configuration, "run"],
+                [program("gatehouse"), "-f", self.configuration, "run"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=limit)
+                preexec_fn=limit, user=self.user, group=self.user,
+                extra_groups=None if self.user is None else [])
         self.wait_event("ready", count=earlier + 1)
         return self
 
     @property
     def pid(self):
-        """The supervisor; below a wrapper, if there is one."""
-        if not self.wrap:
-            return self.process.pid
-        return [p for p in processes.tree(self.process.pid) if processes.name(p) == "gatehouse"][0]
+        """The supervisor."""
+        return self.process.pid
 
     def wait_end(self, patience=None):
         wait_until(lambda: self.process.poll() is not None, "the end of the gateway", patience)

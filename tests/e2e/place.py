@@ -104,6 +104,13 @@ class Directory:
         os.makedirs(path, exist_ok=True)
         return path
 
+    def give_to(self, user):
+        """Makes everything in it another user's."""
+        for directory, _, files in os.walk(self.path):
+            os.chown(directory, user, user)
+            for name in files:
+                os.chown(os.path.join(directory, name), user, user)
+
     def remove(self):
         if "E2E_KEEP" not in os.environ:
             shutil.rmtree(self.path, ignore_errors=True)

@@ -44,7 +44,9 @@ def inject(pid, call, other=1):
     return done.stdout.decode().strip()
 
 
-class Confinement(unittest.TestCase):
+class Running(unittest.TestCase):
+    """A gateway with all its programs for each test."""
+
     @classmethod
     def setUpClass(cls):
         cls.directory = Directory("tls")
@@ -63,6 +65,22 @@ class Confinement(unittest.TestCase):
         found = dict((name, pid) for name, pid in gateway.programs())
         self.assertEqual(set(found), set(PROGRAMS))
         return found
+
+
+class Injected(Running):
+    """System calls that an attacker would like to do."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        gateway = Gatehouse(cls.backend.port).start()
+        try:
+            inject(gateway.pids("lookupd")[0], "getpid")
+        except unittest.SkipTest:
+            cls.tearDownClass()
+            raise
+        finally:
+            gateway.destroy()
 
     def check_dead(self, call, programs):
         """In each program, the call is its end."""
@@ -135,6 +153,10 @@ class Confinement(unittest.TestCase):
                         self.assertEqual(client.reply().status, "451 4.3.0")
             finally:
                 gateway.destroy()
+
+
+class Told(Running):
+    """What /proc says of each program."""
 
     def test_what_the_kernel_says(self):
         """Users, privileges, filter, root directory, limits of every program."""

@@ -134,18 +134,11 @@ class Backends(Check):
             backend.wait_empty()
             self.compare(sent, backend.maildir.wait(2 * len(sent)), copies=2)
 
-    def test_qmqp_sink_cannot_take_the_last_octet_alone(self):
-        """
-        Postfix's qmqp-sink never answers when the comma comes by itself, as ours does, and
-        crashes at the end of the connection; qmqpd does not. For us that is a back end that
-        hangs: 451 in time, and the gateway lives.
-        """
-        with QmqpSink() as backend, \
-                Gatehouse(backend.port, options={"backend.reply_timeout": 1}) as gateway:
-            reply = gateway.deliver(["alice@example.com"], messages.simple())
-            self.assertIn(reply.status, ("451 4.4.2", "250 2.0.0"))
-            with gateway.client() as client:
-                self.assertEqual(client.quit().code, 221)
+    def test_qmqp_sink(self):
+        """It answers wrongly when the last comma comes by itself, so ours never does."""
+        with QmqpSink() as backend:
+            for _ in range(3):
+                self.through(backend, [message for _, message in messages.kinds()])
 
     def test_hundreds_of_recipients(self):
         """Several transactions of one session, each with its share, one hand-off each."""
