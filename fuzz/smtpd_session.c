@@ -122,7 +122,7 @@ play(struct stage *g, struct script *s, size_t *lines)
 		else if (what < 246)
 			finish_tls(g);
 		else if (what == 255)
-			worker_drain(&g->worker, on_idle, NULL);
+			worker_drain(&g->worker, true, on_idle, NULL);
 		stage_run(g);
 	}
 }

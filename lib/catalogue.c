@@ -206,8 +206,13 @@ msg_encode(enum msg_type type, const void *fields, struct buf *b)
 bool
 msg_list_put(struct buf *b, enum record_type record, const void *element)
 {
+	size_t start = b->len;
+
 	BUG_ON((unsigned)record >= RECORD_COUNT);
-	return put_layout(b, &record_layouts[record], element);
+	if (put_layout(b, &record_layouts[record], element))
+		return true;
+	b->len = start; /* half an element would not be walkable */
+	return false;
 }
 
 /* ---- decoding ------------------------------------------------------------------------------- */

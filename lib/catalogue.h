@@ -185,7 +185,8 @@ bool msg_decode(enum msg_type type, struct span encoded, union msg *m);
 
 /*
  * Encodes one element of a list into b. The caller gathers elements in a buffer and then
- * sets list.encoded and list.count.
+ * sets list.encoded and list.count. Returns: false when it is out of bounds or does not fit;
+ * the octets are as before then, and b is marked full.
  */
 bool msg_list_put(struct buf *b, enum record_type record, const void *element);
 

@@ -131,11 +131,9 @@ on_drain(void *ctx, struct link *link, const union msg *m, int *fd)
 
 	(void)link;
 	(void)fd;
-	if (prog->draining)
-		return;
 	prog->draining = true;
 	if (prog->spec->on_drain != NULL)
-		prog->spec->on_drain(prog, m->drain.deadline_ms);
+		prog->spec->on_drain(prog, m->drain.deadline_ms, m->drain.goodbye);
 	else
 		program_finished(prog);
 }

@@ -34,7 +34,12 @@ struct program_spec {
 	int (*on_peer)(struct program *prog, enum program_id peer, unsigned index, uint32_t instance, int fd);
 	int (*on_file)(struct program *prog, enum file_kind kind, struct span name, int fd);
 	int (*on_listener)(struct program *prog, struct span name, int fd);
-	void (*on_drain)(struct program *prog, uint32_t deadline_ms); /* NULL: end at once */
+	/*
+	 * Take no new work, and call program_finished when the rest is done. NULL: end at once.
+	 * goodbye: clients are told to come back later; without it they may go on. Only a worker is
+	 * told first without and later with it.
+	 */
+	void (*on_drain)(struct program *prog, uint32_t deadline_ms, bool goodbye);
 	void (*on_status)(struct program *prog); /* bring gauges up to date; may be NULL */
 };
 

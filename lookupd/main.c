@@ -57,10 +57,11 @@ on_file(struct program *prog, enum file_kind kind, struct span name, int fd)
 }
 
 static void
-on_drain(struct program *prog, uint32_t deadline_ms)
+on_drain(struct program *prog, uint32_t deadline_ms, bool goodbye)
 {
 	static struct timer deadline;
 
+	(void)goodbye;
 	if (timer_set(prog->loop, &deadline, deadline_ms, on_idle, prog) != 0)
 		program_finished(prog);
 	serve_drain(prog->state);

@@ -81,12 +81,13 @@ finish_when_idle(void *arg)
 }
 
 static void
-on_drain(struct program *prog, uint32_t deadline_ms)
+on_drain(struct program *prog, uint32_t deadline_ms, bool goodbye)
 {
 	struct state *s = prog->state;
 
 	/* Every job has deadlines of its own, and the supervisor has its. */
 	(void)deadline_ms;
+	(void)goodbye;
 	links_drain(s->links);
 	handoff_on_end(s->handoff, finish_when_idle, prog);
 	finish_when_idle(prog);

@@ -48,11 +48,12 @@ on_asker_gone(void *arg)
 
 /* As long as the dispatcher is there, its messages may need answers. */
 static void
-on_drain(struct program *prog, uint32_t deadline_ms)
+on_drain(struct program *prog, uint32_t deadline_ms, bool goodbye)
 {
 	struct state *state = prog->state;
 
 	(void)deadline_ms;
+	(void)goodbye;
 	state->service->asker_gone = on_asker_gone;
 	state->service->arg = prog;
 	if (state->service->asker == NULL)

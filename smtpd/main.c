@@ -62,7 +62,7 @@ on_idle(void *arg)
 
 /* The supervisor keeps the deadline. */
 static void
-on_drain(struct program *prog, uint32_t deadline_ms)
+on_drain(struct program *prog, uint32_t deadline_ms, bool goodbye)
 {
 	struct smtpd *smtpd = prog->state;
 
@@ -73,7 +73,7 @@ on_drain(struct program *prog, uint32_t deadline_ms)
 		smtpd->listeners = l->next;
 		listener_free(&l);
 	}
-	worker_drain(&smtpd->worker, on_idle, prog);
+	worker_drain(&smtpd->worker, goodbye, on_idle, prog);
 }
 
 static void

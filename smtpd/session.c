@@ -212,7 +212,7 @@ session_settle(struct session *s)
 {
 	if (s->fd < 0)
 		return;
-	if (s->worker->draining && in_states(s, IN(CONNECTED) | IN_COMMANDS) &&
+	if (s->worker->goodbye && in_states(s, IN(CONNECTED) | IN_COMMANDS) &&
 	    !recipients_pending(s))
 		session_reply(s, REPLY_busy);
 	if (!flush(s)) {

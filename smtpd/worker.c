@@ -256,9 +256,10 @@ worker_resume_later(struct session *s)
 }
 
 void
-worker_drain(struct worker *w, void (*on_idle)(void *arg), void *arg)
+worker_drain(struct worker *w, bool goodbye, void (*on_idle)(void *arg), void *arg)
 {
 	w->draining = true;
+	w->goodbye = w->goodbye || goodbye;
 	w->on_idle = on_idle;
 	w->on_idle_arg = arg;
 	worker_wake(w);

@@ -34,6 +34,7 @@ struct worker {
 	uint64_t transactions; /* counts up */
 	bool tls_offered;      /* a link to tlsd was given once */
 	bool draining;
+	bool goodbye;              /* draining, and clients are told so */
 	void (*on_idle)(void *arg); /* draining, and the last session has ended */
 	void *on_idle_arg;
 
@@ -104,7 +105,10 @@ void worker_sweep(struct worker *w);
 /* End of turn: writes what sessions have gathered, frees slots. The loop does it. */
 void worker_settle(struct worker *w);
 
-/* No new sessions, 421 to those that are idle; on_idle when the last has ended. */
-void worker_drain(struct worker *w, void (*on_idle)(void *arg), void *arg);
+/*
+ * No new sessions; on_idle when the last has ended. With goodbye they are told 421 where they
+ * wait for a command, never inside content; without it they end when their clients end them.
+ */
+void worker_drain(struct worker *w, bool goodbye, void (*on_idle)(void *arg), void *arg);
 
 #endif

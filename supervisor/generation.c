@@ -13,10 +13,11 @@ enum {
 	QUICK_MS = 2000,        /* a life shorter than this is a quick death */
 	BACKOFF_MS = 100,       /* after the second quick death in a row; doubles */
 	BACKOFF_MOST_MS = 10000,
+	WORKERS_MS = 3000, /* at the start of the gateway, they wait so long for the others */
 	SETTLE_MS = 2000, /* between the drain of the programs behind the workers and SIGKILL */
 };
 
-/* In the order of their start: whom smtpd needs is there before it. */
+/* Before the workers, in the order of their start. */
 static const enum program_id order[] = {
     PROGRAM_TLS_KEYS,
     PROGRAM_RESOLVERD,
@@ -25,10 +26,10 @@ static const enum program_id order[] = {
     PROGRAM_LOOKUPD,
     PROGRAM_VALIDATORS,
     PROGRAM_TLSD,
-    PROGRAM_SMTPD,
 };
 
 static void child_start(struct child *c);
+static void start_workers(struct generation *g);
 
 /* ---- what children say ----------------------------------------------------------------------------- */
 
@@ -38,10 +39,15 @@ check_ready(struct generation *g)
 	if (g->was_ready || g->phase != GENERATION_SERVING)
 		return;
 	for (size_t i = 0; i < g->count; i++)
-		if (g->child[i].state != CHILD_READY)
+		if (g->child[i].state != CHILD_READY || g->child[i].files_open > 0)
 			return;
-	g->was_ready = true;
-	g->hooks->on_ready(g->ctx, g);
+	if (g->workers_started) {
+		g->was_ready = true;
+		g->hooks->on_ready(g->ctx, g);
+	} else if (g->replaces && g->file_refused)
+		g->hooks->on_refused(g->ctx, g);
+	else
+		start_workers(g);
 }
 
 static void
@@ -105,6 +111,11 @@ on_file_verdict(void *ctx, struct link *link, const union msg *m, int *fd)
 	log_str(&l, "kind", m->file_verdict.kind < 3 ? kinds[m->file_verdict.kind] : "?");
 	log_span(&l, "detail", m->file_verdict.detail);
 	log_end(&l);
+	if (c->files_open > 0)
+		c->files_open--;
+	if (!m->file_verdict.taken)
+		c->generation->file_refused = true;
+	check_ready(c->generation);
 }
 
 /* The process may still be about to end; SIGCHLD tells. One that only broke its link is ended. */
@@ -193,6 +204,7 @@ child_spawn(struct child *c)
 	c->pid = s.pid;
 	c->instance = ++around->last_instance;
 	c->state = CHILD_STARTING;
+	c->files_open = 0;
 	child_label(c, label, sizeof(label));
 	log_source_start(&c->log, around->loop, s.log, label);
 	c->control = link_new(around->loop, s.control, &roles[c->id], c);
@@ -242,9 +254,9 @@ any_running(const struct generation *g, bool workers_only)
 }
 
 static void
-send_drain(struct child *c, uint32_t ms)
+send_drain(struct child *c, uint32_t ms, bool goodbye)
 {
-	struct msg_drain m = {ms};
+	struct msg_drain m = {ms, goodbye};
 
 	if (!link_alive(c->control) || !link_send(c->control, MSG_drain, &m, -1))
 		if (c->pid > 0)
@@ -270,7 +282,7 @@ end_the_rest(struct generation *g)
 	for (size_t i = 0; i < g->count; i++) {
 		timer_stop(&g->child[i].restart);
 		if (g->child[i].pid > 0)
-			send_drain(&g->child[i], SETTLE_MS);
+			send_drain(&g->child[i], SETTLE_MS, true);
 		else
 			g->child[i].state = CHILD_ABSENT;
 	}
@@ -295,13 +307,9 @@ kill_workers(void *arg)
 			kill(g->child[i].pid, SIGKILL);
 }
 
-void
-generation_drain(struct generation *g, uint32_t deadline_ms)
+static void
+drain_workers(struct generation *g, uint32_t ms, bool goodbye)
 {
-	if (g->phase == GENERATION_ENDING)
-		return;
-	g->phase = GENERATION_DRAINING_WORKERS;
-	timer_set(g->around->loop, &g->deadline, deadline_ms, kill_workers, g);
 	for (size_t i = 0; i < g->count; i++) {
 		struct child *c = &g->child[i];
 
@@ -309,7 +317,32 @@ generation_drain(struct generation *g, uint32_t deadline_ms)
 			continue;
 		timer_stop(&c->restart);
 		if (c->pid > 0)
-			send_drain(c, deadline_ms);
+			send_drain(c, ms, goodbye);
+	}
+}
+
+static void
+say_goodbye(void *arg)
+{
+	struct generation *g = arg;
+
+	timer_set(g->around->loop, &g->deadline, g->goodbye_ms, kill_workers, g);
+	drain_workers(g, g->goodbye_ms, true);
+}
+
+void
+generation_drain(struct generation *g, uint32_t patience_ms, uint32_t goodbye_ms)
+{
+	if (g->phase == GENERATION_ENDING)
+		return;
+	g->phase = GENERATION_DRAINING_WORKERS;
+	g->goodbye_ms = goodbye_ms;
+	timer_stop(&g->workers_deadline);
+	if (patience_ms == 0)
+		say_goodbye(g);
+	else {
+		timer_set(g->around->loop, &g->deadline, patience_ms, say_goodbye, g);
+		drain_workers(g, patience_ms, false);
 	}
 	drain_step(g);
 }
@@ -354,9 +387,26 @@ add_child(struct generation *g, enum program_id id, unsigned index)
 	child_start(c);
 }
 
+static void
+start_workers(struct generation *g)
+{
+	unsigned n = setup_workers(g->conf);
+
+	timer_stop(&g->workers_deadline);
+	g->workers_started = true;
+	for (unsigned index = 0; index < n; index++)
+		add_child(g, PROGRAM_SMTPD, index);
+}
+
+static void
+on_workers_deadline(void *arg)
+{
+	start_workers(arg);
+}
+
 struct generation *
 generation_start(struct surroundings *around, unsigned number, struct conf *conf,
-    struct listeners *listeners, const struct generation_hooks *hooks, void *ctx)
+    struct listeners *listeners, bool replaces, const struct generation_hooks *hooks, void *ctx)
 {
 	struct generation *g = calloc(1, sizeof(*g));
 
@@ -371,16 +421,14 @@ generation_start(struct surroundings *around, unsigned number, struct conf *conf
 	g->conf = conf;
 	g->listeners = *listeners;
 	listeners->count = 0;
+	g->replaces = replaces;
 	g->hooks = hooks;
 	g->ctx = ctx;
-	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
-		unsigned n = order[i] == PROGRAM_SMTPD ? setup_workers(conf) : 1;
-
-		if (!setup_wanted(conf, order[i]))
-			continue;
-		for (unsigned index = 0; index < n; index++)
-			add_child(g, order[i], index);
-	}
+	for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+		if (setup_wanted(conf, order[i]))
+			add_child(g, order[i], 0);
+	if (!replaces)
+		timer_set(around->loop, &g->workers_deadline, WORKERS_MS, on_workers_deadline, g);
 	return g;
 }
 
@@ -394,6 +442,7 @@ generation_free(struct generation **generation)
 	*generation = NULL;
 	kill_all(g);
 	timer_stop(&g->deadline);
+	timer_stop(&g->workers_deadline);
 	for (size_t i = 0; i < g->count; i++) {
 		struct child *c = &g->child[i];
 

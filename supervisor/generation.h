@@ -52,6 +52,7 @@ struct child {
 	struct log_source log;
 	uint64_t started_ms;
 	unsigned quick_deaths; /* in a row */
+	unsigned files_open;   /* passed, and not judged by the program yet */
 	struct timer restart;
 	bool answered; /* the running status question */
 	size_t counter_count;
@@ -61,6 +62,11 @@ struct child {
 /* How a generation tells its owner what happens; all are called from the loop. */
 struct generation_hooks {
 	void (*on_ready)(void *ctx, struct generation *g); /* once: every program is ready */
+	/*
+	 * Once, instead of on_ready, for one that replaces another: a file could not be opened or was
+	 * not taken, and it would serve worse than the one before. No worker of it has been started.
+	 */
+	void (*on_refused)(void *ctx, struct generation *g);
 	void (*on_gone)(void *ctx, struct generation *g);  /* drained: the last program has ended; free it */
 	void (*on_status)(void *ctx, struct generation *g); /* all have answered generation_ask_status */
 };
@@ -82,9 +88,13 @@ struct generation {
 	struct conf *conf; /* owned */
 	struct listeners listeners; /* owned */
 	uint8_t grant_key[GRANT_KEY_LEN];
+	bool replaces;        /* another one serves meanwhile */
+	bool workers_started; /* last: when the others are ready and have judged their files */
 	bool was_ready;
+	bool file_refused; /* a file could not be opened or was not taken */
+	struct timer workers_deadline;
 	enum { GENERATION_SERVING, GENERATION_DRAINING_WORKERS, GENERATION_ENDING } phase;
-	uint32_t drain_ms;
+	uint32_t goodbye_ms;
 	struct timer deadline;
 	uint32_t status_serial;
 	size_t count;
@@ -92,18 +102,22 @@ struct generation {
 };
 
 /*
- * Starts all programs that the configuration asks for. Takes ownership of conf and of the
+ * Starts all programs that the configuration asks for; the workers last, so that nobody is
+ * greeted before there is anybody to ask. At the start of the gateway they do not wait for ever:
+ * what is missing is answered 4xx.
+ * In: replaces, whether another generation serves meanwhile. Takes ownership of conf and of the
  * listeners' descriptors in every case.
  * Returns: NULL when memory, entropy or the kernel refuses; nothing is left running then.
  */
 struct generation *generation_start(struct surroundings *around, unsigned number, struct conf *conf,
-    struct listeners *listeners, const struct generation_hooks *hooks, void *ctx);
+    struct listeners *listeners, bool replaces, const struct generation_hooks *hooks, void *ctx);
 
 /*
- * Ends it in order: workers finish their sessions, then the rest. What still runs at the
- * deadline is killed. on_gone follows.
+ * Ends it in order: workers finish their sessions, then the rest ends. on_gone follows.
+ * In: patience_ms, how long clients may go on as if nothing were; goodbye_ms, how long after that
+ * they are told 421 at their next command; what still runs then is killed.
  */
-void generation_drain(struct generation *g, uint32_t deadline_ms);
+void generation_drain(struct generation *g, uint32_t patience_ms, uint32_t goodbye_ms);
 
 /* Kills what is left, reaps it and frees. Takes NULL. */
 void generation_free(struct generation **g);

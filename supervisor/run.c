@@ -21,7 +21,7 @@
 
 enum {
 	STOP_MS = 120 * 1000,         /* sessions at SIGTERM */
-	REPLACE_MS = 15 * 60 * 1000,  /* sessions of the old generation after a reload */
+	PATIENCE_MS = 15 * 60 * 1000, /* sessions of the old generation after a reload */
 	READY_MS = 30 * 1000,         /* a new generation that is not ready by then has failed */
 	STATUS_MS = 1000,             /* programs that have not answered by then are left out */
 	WATCH_MS = 500,               /* how often the recipients file is looked at */
@@ -41,6 +41,7 @@ struct gatehouse {
 	int signal_fd;
 	struct watch signals;
 	struct timer ready_deadline, status_deadline, file_watch;
+	struct deferred give_up_coming;
 	struct stat recipients; /* as last given to lookupd */
 	bool stopping;
 };
@@ -63,7 +64,8 @@ make_generation(struct gatehouse *gh, struct conf *conf, FILE *report)
 		return NULL;
 	}
 	stat(conf->top.recipients, &gh->recipients);
-	g = generation_start(&gh->around, ++gh->generations, conf, &listeners, &hooks, gh);
+	g = generation_start(
+	    &gh->around, ++gh->generations, conf, &listeners, gh->serving != NULL, &hooks, gh);
 	if (g == NULL)
 		fprintf(report, "cannot start the programs: %s\n", strerror(errno));
 	return g;
@@ -117,9 +119,9 @@ stop(struct gatehouse *gh, const char *reason)
 	log_event1(EVENT_stopping, "reason", reason);
 	generation_free(&gh->coming);
 	if (gh->serving != NULL)
-		generation_drain(gh->serving, STOP_MS);
+		generation_drain(gh->serving, 0, STOP_MS);
 	if (gh->going != NULL)
-		generation_drain(gh->going, STOP_MS);
+		generation_drain(gh->going, 0, STOP_MS);
 	end_if_done(gh);
 }
 
@@ -199,6 +201,18 @@ log_ready(const struct generation *g)
 	log_end(&l);
 }
 
+/* The new generation serves from now on; the old one finishes its sessions. */
+static void
+replace_serving(struct gatehouse *gh)
+{
+	gh->going = gh->serving;
+	gh->serving = gh->coming;
+	gh->coming = NULL;
+	log_relay_open(gh->serving->conf->top.log == CONF_LOG_SYSLOG);
+	control_answer(&gh->control, COMMAND_RELOAD, EX_OK, SPAN("reloaded\n"));
+	generation_drain(gh->going, PATIENCE_MS, STOP_MS);
+}
+
 static void
 on_generation_ready(void *ctx, struct generation *g)
 {
@@ -208,12 +222,29 @@ on_generation_ready(void *ctx, struct generation *g)
 	if (g != gh->coming)
 		return;
 	timer_stop(&gh->ready_deadline);
-	gh->going = gh->serving;
-	gh->serving = gh->coming;
-	gh->coming = NULL;
-	log_relay_open(g->conf->top.log == CONF_LOG_SYSLOG);
-	control_answer(&gh->control, COMMAND_RELOAD, EX_OK, SPAN("reloaded\n"));
-	generation_drain(gh->going, REPLACE_MS);
+	replace_serving(gh);
+}
+
+/* Deferred: the generation is speaking when it says that it has a bad file. */
+static void
+give_up_coming(void *arg)
+{
+	struct gatehouse *gh = arg;
+
+	if (gh->coming == NULL)
+		return;
+	generation_free(&gh->coming);
+	reload_failed(gh, "a file was refused; the log says which and why\n");
+}
+
+static void
+on_generation_refused(void *ctx, struct generation *g)
+{
+	struct gatehouse *gh = ctx;
+
+	(void)g;
+	timer_stop(&gh->ready_deadline);
+	loop_defer(gh->loop, &gh->give_up_coming);
 }
 
 /* Not freed here: the caller is the generation itself. */
@@ -247,6 +278,7 @@ on_generation_status(void *ctx, struct generation *g)
 
 static const struct generation_hooks hooks = {
     .on_ready = on_generation_ready,
+    .on_refused = on_generation_refused,
     .on_gone = on_generation_gone,
     .on_status = on_generation_status,
 };
@@ -386,6 +418,7 @@ start(struct gatehouse *gh, struct conf *conf)
 	gh->around.empty_dir = gh->rundir.empty;
 	gh->around.privileged = geteuid() == 0;
 	gh->started_ms = loop_now(gh->loop);
+	gh->give_up_coming = (struct deferred){.fn = give_up_coming, .arg = gh};
 	gh->control = (struct control){
 	    .loop = gh->loop, .fd = gh->rundir.control_fd, .on_command = on_command, .ctx = gh};
 	if (control_start(&gh->control) != 0) {

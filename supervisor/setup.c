@@ -110,9 +110,13 @@ setup_send_file(struct child *c, enum file_kind kind, const char *path)
 
 	if (fd < 0) {
 		log_event_errno(EVENT_file_refused, "path", path, errno);
+		c->generation->file_refused = true;
 		return -1;
 	}
-	return link_send(c->control, MSG_file, &m, fd) ? 0 : -1;
+	if (!link_send(c->control, MSG_file, &m, fd))
+		return -1;
+	c->files_open++;
+	return 0;
 }
 
 /* A file that cannot be opened now does not stop the start: the program answers 4xx without it. */

@@ -69,11 +69,12 @@ on_idle(void *arg)
 
 /* tlsd finishes its handshakes; when its link ends, nobody will ask any more. */
 static void
-on_drain(struct program *prog, uint32_t deadline_ms)
+on_drain(struct program *prog, uint32_t deadline_ms, bool goodbye)
 {
 	static struct timer deadline;
 	struct keys_server *server = prog->state;
 
+	(void)goodbye;
 	server->on_idle = on_idle;
 	server->arg = prog;
 	if (!link_alive(server->tlsd) ||

@@ -76,10 +76,11 @@ on_finished(void *arg)
 }
 
 static void
-on_drain(struct program *prog, uint32_t deadline_ms)
+on_drain(struct program *prog, uint32_t deadline_ms, bool goodbye)
 {
 	static struct timer deadline;
 
+	(void)goodbye;
 	if (timer_set(prog->loop, &deadline, deadline_ms, on_finished, prog) != 0)
 		program_finished(prog);
 	tlsd_drain(prog->state, on_finished, prog);

@@ -54,11 +54,12 @@ on_drained(void *arg)
 
 /* The dispatcher decides when no more is to be checked: its end is ours. */
 static void
-on_drain(struct program *prog, uint32_t deadline_ms)
+on_drain(struct program *prog, uint32_t deadline_ms, bool goodbye)
 {
 	struct state *state = prog->state;
 
 	(void)deadline_ms;
+	(void)goodbye;
 	zygote_drain(state->zygote, on_drained, prog);
 }
 

@@ -29,11 +29,12 @@ on_drained(void *arg)
 
 /* smtpd drains too, and its end is ours; the supervisor keeps the deadline. */
 static void
-on_drain(struct program *prog, uint32_t deadline_ms)
+on_drain(struct program *prog, uint32_t deadline_ms, bool goodbye)
 {
 	struct dispatcher **d = prog->state;
 
 	(void)deadline_ms;
+	(void)goodbye;
 	dispatcher_drain(*d, on_drained, prog);
 }
 

@@ -373,7 +373,7 @@ do_drain(struct player *p, struct span rest)
 {
 	(void)rest;
 	flush_segment(p);
-	worker_drain(&p->g->worker, on_idle, NULL);
+	worker_drain(&p->g->worker, true, on_idle, NULL);
 	stage_run(p->g);
 }
 
