@@ -122,16 +122,50 @@ class Connections(unittest.TestCase):
 
     def test_row_305_many_sessions_leave_nothing(self):
         """Descriptors and memory after thousands of sessions are what they were."""
-        for _ in range(100):
-            self.gateway.deliver(["alice@example.com"], messages.simple())
-        idle = self.open_descriptors()
-        for _ in range(1500):
-            with self.gateway.client() as client:
-                client.send(b"QUIT\r\n")
-                client.reply()
-        for _ in range(300):
-            self.gateway.deliver(["alice@example.com"], messages.simple())
+        self.some_sessions(300)
+        idle, memory = self.open_descriptors(), self.resident()
+        self.some_sessions(1500)
         wait_until(lambda: self.open_descriptors() <= idle, "as many descriptors as before")
+        for name, kilobytes in self.resident().items():
+            self.assertLess(kilobytes, memory[name] + 512, name)
+
+    def some_sessions(self, count):
+        for number in range(count):
+            if number % 3 == 0:
+                self.gateway.deliver(["alice@example.com"], messages.simple())
+            else:
+                self.gateway.client().quit()
+
+    def resident(self):
+        return {"%s %d" % (name, pid): int(processes.status(pid)["VmRSS"].split()[0])
+                for name, pid in self.gateway.programs()}
+
+
+class Addresses(unittest.TestCase):
+    """What the client's address looks like in the trace field."""
+
+    def setUp(self):
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            self.skipTest("this machine has no IPv6")
+
+    def received(self, listen, host):
+        with MaildirServer() as backend, Gatehouse(backend.port, listen=listen) as gateway:
+            with gateway.client(host_address=host) as client:
+                client.deliver("a@sender.example", ["alice@example.com"], messages.simple())
+            stored, = backend.maildir.messages()
+            return stored[stored.index(b"Received: "):].split(b"\n\tby ")[0]
+
+    def test_ipv6(self):
+        self.assertIn(b"[IPv6:::1]", self.received("::1", "::1"))
+
+    def test_row_018_mapped(self):
+        """A socket for IPv6 takes no IPv4 client, so that no mapped address exists."""
+        with Scripted() as backend, Gatehouse(backend.port, listen="::") as gateway:
+            with self.assertRaises(ConnectionRefusedError):
+                gateway.client(host_address="127.0.0.1")
+            self.assertEqual(gateway.client(host_address="::1").quit().code, 221)
 
 
 class Full(unittest.TestCase):
