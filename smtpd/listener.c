@@ -14,6 +14,7 @@
 enum {
 	ACCEPTS_PER_TURN = 16,
 	PAUSE_MS = 100, /* after the kernel refused: time for it to find what is missing */
+	LEAVE_MS = 50,  /* a full worker leaves connections to the others for so long */
 };
 
 static void on_connection(void *arg, unsigned events);
@@ -105,6 +106,30 @@ accept_one(struct listener *l)
 	return true;
 }
 
+/* What the other workers have not taken meanwhile, nobody has room for. */
+static void
+on_left_over(void *arg)
+{
+	struct listener *l = arg;
+
+	worker_wake(l->worker);
+	if (!watch(l)) {
+		timer_set(l->worker->loop, &l->pause, PAUSE_MS, on_pause_over, l);
+		return;
+	}
+	for (unsigned i = 0; i < ACCEPTS_PER_TURN && l->watch.active; i++)
+		if (!accept_one(l))
+			return;
+}
+
+/* The workers share the sockets and not the sessions: one may be full while another is not. */
+static void
+leave_to_others(struct listener *l)
+{
+	watch_stop(&l->watch);
+	timer_set(l->worker->loop, &l->pause, LEAVE_MS, on_left_over, l);
+}
+
 /* In quiet times a call that only finds nothing more to accept would cost as much as one that does. */
 static void
 on_connection(void *arg, unsigned events)
@@ -113,6 +138,10 @@ on_connection(void *arg, unsigned events)
 
 	(void)events;
 	worker_wake(l->worker);
+	if (worker_full(l->worker)) {
+		leave_to_others(l);
+		return;
+	}
 	for (unsigned i = 0; i < l->at_once; i++) {
 		if (!accept_one(l)) {
 			l->at_once = 1;

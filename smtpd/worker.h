@@ -93,6 +93,13 @@ void worker_set_deadline(struct session *s, uint64_t at_ms);
 bool worker_send(
     struct worker *w, enum program_id to, enum msg_type type, const void *fields, int fd);
 
+/* Whether there is no slot for another session. */
+static inline bool
+worker_full(const struct worker *w)
+{
+	return w->free_count == 0;
+}
+
 /* Whether the link to that program is up. */
 bool worker_reaches(const struct worker *w, enum program_id who);
 
