@@ -1,6 +1,7 @@
 #include "lib/log.h"
 #include "lib/bug.h"
 #include "lib/buf.h"
+#include "lib/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +19,10 @@ static const struct {
 	const char *name;
 	enum log_severity severity;
 	const char *help;
+	bool limited;
 } events[EVENT_COUNT] = {
-#define EVENT(name, severity, help) [EVENT_##name] = {#name, severity, help},
+#define EVENT(name, severity, help) [EVENT_##name] = {#name, severity, help, false},
+#define LIMITED(name, severity, help) [EVENT_##name] = {#name, severity, help, true},
 #include "lib/events.def"
 #undef EVENT
 };
@@ -32,6 +35,13 @@ static struct {
 	uint64_t reported; /* of these, what the log was told */
 	uint8_t octets[GATHER_MAX];
 } gathered = {.fd = STDERR_FILENO};
+
+/* A token bucket; tokens in thousandths of a line. */
+static struct {
+	uint64_t rate; /* lines in a second; 0: no limit */
+	uint64_t tokens, filled_ms;
+	uint64_t left_out, told_ms;
+} bucket;
 
 const char *
 log_event_name(enum log_event event)
@@ -67,6 +77,55 @@ log_dropped(void)
 	return gathered.dropped;
 }
 
+/* ---- how many ------------------------------------------------------------------------------------ */
+
+enum { LINE_TOKENS = 1000, BURST_SECONDS = 5, TELL_MS = 1000 };
+
+void
+log_limit(uint64_t rate)
+{
+	bucket.rate = rate;
+	bucket.tokens = rate * LINE_TOKENS * BURST_SECONDS;
+	bucket.filled_ms = clock_ms();
+}
+
+/* Returns: whether another limited line may be written now. */
+static bool
+bucket_take(void)
+{
+	uint64_t now = clock_ms();
+	uint64_t most = bucket.rate * LINE_TOKENS * BURST_SECONDS;
+
+	if (bucket.rate == 0)
+		return true;
+	/* rate lines a second are rate thousandths of a line a millisecond */
+	bucket.tokens += (now - bucket.filled_ms) * bucket.rate;
+	bucket.filled_ms = now;
+	if (bucket.tokens > most)
+		bucket.tokens = most;
+	if (bucket.tokens < LINE_TOKENS) {
+		bucket.left_out++;
+		return false;
+	}
+	bucket.tokens -= LINE_TOKENS;
+	return true;
+}
+
+static void
+tell_left_out(void)
+{
+	struct log_line l;
+	uint64_t now = clock_ms();
+
+	if (bucket.left_out == 0 || now - bucket.told_ms < TELL_MS)
+		return;
+	log_begin(&l, EVENT_log_limited);
+	log_u64(&l, "lines", bucket.left_out);
+	bucket.left_out = 0;
+	bucket.told_ms = now;
+	log_end(&l);
+}
+
 /* ---- one line --------------------------------------------------------------------------------- */
 
 static void
@@ -84,11 +143,15 @@ void
 log_begin(struct log_line *l, enum log_event event)
 {
 	char head[64];
-	int n = snprintf(head, sizeof(head), "<%d>event=%s", (int)events[event].severity, events[event].name);
+	int n;
 
 	l->len = 0;
-	l->cut = false;
+	l->left_out = events[event].limited && !bucket_take();
+	l->cut = l->left_out;
 	l->severity = events[event].severity;
+	if (l->left_out)
+		return;
+	n = snprintf(head, sizeof(head), "<%d>event=%s", (int)events[event].severity, events[event].name);
 	put(l, head, (size_t)n);
 }
 
@@ -182,6 +245,8 @@ log_errno(struct log_line *l, int error)
 void
 log_end(struct log_line *l)
 {
+	if (l->left_out)
+		return;
 	l->octets[l->len++] = '\n';
 	if (GATHER_MAX - gathered.len < l->len)
 		log_flush();
@@ -240,7 +305,7 @@ write_out(void)
 bool
 log_waiting(void)
 {
-	return gathered.len > 0;
+	return gathered.len > 0 || bucket.left_out > 0;
 }
 
 bool
@@ -253,6 +318,7 @@ void
 log_flush(void)
 {
 	gathered.urgent = false;
+	tell_left_out();
 	if (gathered.len > 0)
 		write_out();
 	if (gathered.len == 0 && gathered.reported < gathered.dropped) {

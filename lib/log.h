@@ -33,10 +33,17 @@ enum log_severity log_event_severity(enum log_event event);
 /* The descriptor that lines go to; made non-blocking. Before the call: standard error. */
 void log_init(int fd);
 
+/*
+ * From now on at most `rate` LIMITED lines in a second, five times as many after a pause. Before
+ * the call: no limit. What is left out is counted and told once a second.
+ */
+void log_limit(uint64_t rate);
+
 /* A line under construction; on the stack of the caller. */
 struct log_line {
 	size_t len;
-	bool cut;
+	bool cut;  /* no more fits */
+	bool left_out;
 	enum log_severity severity;
 	uint8_t octets[LOG_LINE_MAX + 1];
 };

@@ -54,6 +54,7 @@ on_conf(void *ctx, struct link *link, const union msg *m, int *fd)
 			return;
 		}
 	}
+	log_limit(prog->conf->limits.log_rate);
 	if (prog->spec->on_conf != NULL)
 		hook_result(prog, prog->spec->on_conf(prog), "configuration");
 }

@@ -103,7 +103,7 @@ mail_check(const struct session *s, struct span argument, union command_args *ar
 	return complaint != REPLY_NONE ? complaint : check_parameters(s, rest, args_out);
 }
 
-/* What validators can begin with at once. */
+/* What validators can begin with at once, when there is anything to begin. */
 static void
 send_envelope(struct session *s)
 {
@@ -115,6 +115,8 @@ send_envelope(struct session *s)
 	    .reverse_path = address_span(&t->from),
 	};
 
+	if (!s->worker->conf->spf.check)
+		return;
 	memcpy(m.client, s->client.octets, sizeof(m.client));
 	/* When it cannot be sent, neither can the message later: that is a 451 then. */
 	worker_send(s->worker, PROGRAM_VALIDATORS, MSG_envelope, &m, -1);

@@ -145,7 +145,7 @@ session_end_transaction(struct session *s)
 	if (t == NULL)
 		return;
 	drop = (struct msg_envelope_drop){.session = s->handle, .transaction = t->number};
-	if (!t->submitted)
+	if (!t->submitted && s->worker->conf->spf.check)
 		worker_send(s->worker, PROGRAM_VALIDATORS, MSG_envelope_drop, &drop, -1);
 	journal_transaction(s);
 	transaction_free(&s->transaction);

@@ -129,6 +129,27 @@ row_298_a_full_pipe_drops_and_counts(void **state)
 	assert_non_null(strstr(logged(), "n=18446744073709551615\n"));
 }
 
+static void
+row_314_what_clients_cause_is_limited_and_counted(void **state)
+{
+	unsigned connects = 0;
+
+	(void)state;
+	while (logged()[0] != '\0')
+		continue;
+	log_limit(10);
+	for (int i = 0; i < 1000; i++)
+		log_event1(EVENT_connect, "client", "192.0.2.1");
+	log_event1(EVENT_transaction, "id", "x");
+	for (const char *at = strstr(logged(), "event=connect"); at != NULL; at = strstr(at + 1, "event=connect"))
+		connects++;
+	/* Five seconds' worth, and what a slow machine earned meanwhile. */
+	assert_in_range(connects, 50, 60);
+	log_event1(EVENT_transaction, "id", "y");
+	log_limit(0);
+	assert_non_null(strstr(logged(), "event=transaction id=y"));
+}
+
 int
 main(void)
 {
@@ -137,6 +158,7 @@ main(void)
 	    cmocka_unit_test(row_114_no_octet_becomes_syntax),
 	    cmocka_unit_test(every_octet_gives_one_line),
 	    cmocka_unit_test(a_long_line_is_cut_and_whole),
+	    cmocka_unit_test(row_314_what_clients_cause_is_limited_and_counted),
 	    cmocka_unit_test(row_298_a_full_pipe_drops_and_counts),
 	};
 
