@@ -77,6 +77,20 @@ class Sessions(unittest.TestCase):
                     self.check_received(name, client.socket.cipher()[0])
                     self.assertEqual(client.command("QUIT").code, 221)
 
+    def test_row_066_commands_in_many_records(self):
+        """A command cut into records of one octet is the same command."""
+        for gateway in self.gateways.values():
+            with gateway.client() as client:
+                start_tls(client)
+                replies = []
+                for line in ("EHLO client.example", "MAIL FROM:<a@sender.example>",
+                             "RCPT TO:<alice@example.com>", "RCPT TO:<nobody@example.com>",
+                             "NOOP", "QUIT"):
+                    for octet in (line + "\r\n").encode():
+                        client.socket.sendall(bytes([octet]))
+                    replies.append(client.reply().code)
+                self.assertEqual(replies, [250, 250, 250, 550, 250, 221])
+
     def check_received(self, version, cipher):
         stored, = self.backend.maildir.messages()
         field = re.sub(rb"\n[ \t]+", b" ", stored).split(b"\nFrom:")[0].decode()
