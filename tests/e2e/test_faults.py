@@ -5,6 +5,7 @@ acknowledged is there, and the gateway goes on.
 
 import signal
 import socket
+import threading
 import unittest
 
 import messages
@@ -146,6 +147,37 @@ class Lookup(unittest.TestCase):
                 gateway.wait_restarted("lookupd", before)
             self.assertLessEqual(found, {"250 2.1.5", "451 4.4.3"})
             wait_until(lambda: Killed.deliver(gateway).code == 250, "lookups to work again")
+
+
+class Stopped(unittest.TestCase):
+    """Row F30: a program on the path that stands still. The budget of the reply ends it."""
+
+    def reply_with_stopped(self, name, found):
+        """Delivers while that program is stopped, lets it go on, and delivers again."""
+        with MaildirServer() as backend, \
+                Gatehouse(backend.port, options={
+                    "limits.reply_budget": 10, "backend.reply_timeout": 5}) as gateway:
+            pid, = gateway.pids(name)
+            with gateway.client() as client:
+                for reply in client.envelope(SENDER, ["alice@example.com"]):
+                    assert reply.code == 250, reply
+                processes.kill(pid, signal.SIGSTOP)
+                reply = client.data(messages.simple())
+                processes.kill(pid, signal.SIGCONT)
+            wait_until(lambda: Killed.deliver(gateway).code == 250, "mail to be taken again")
+            # What was answered 4xx must not have gone out afterwards.
+            found[name] = (reply.code, len(backend.maildir.files()))
+
+    def test_row_F30(self):
+        found = {}
+        threads = [threading.Thread(target=self.reply_with_stopped, args=(name, found))
+                   for name in ("validators", "validator", "queue-handoff")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(found, {"validators": (451, 1), "validator": (451, 1),
+                                 "queue-handoff": (451, 1)})
 
 
 class BackendAnswers(unittest.TestCase):
