@@ -10,10 +10,10 @@
 
 __attribute__((noreturn)) void bug_at(const char *file, int line, const char *what);
 
-#define BUG_ON(condition)                                                                          \
-	do {                                                                                       \
-		if (__builtin_expect(!!(condition), 0))                                            \
-			bug_at(__FILE__, __LINE__, #condition);                                    \
+#define BUG_ON(condition) \
+	do { \
+		if (__builtin_expect(!!(condition), 0)) \
+			bug_at(__FILE__, __LINE__, #condition); \
 	} while (0)
 
 #endif

@@ -31,23 +31,26 @@ struct layout {
 
 /* ---- tables, from catalogue.def ------------------------------------------------------------ */
 
-#define FIELD(owner, field, type, min, max, record, help)                                          \
+#define FIELD(owner, field, type, min, max, record, help) \
 	{#field, type, offsetof(struct msg_##owner, field), min, max, record, help},
 #define U8(owner, field, max, help) FIELD(owner, field, F_U8, 0, max, RECORD_COUNT, help)
 #define U16(owner, field, max, help) FIELD(owner, field, F_U16, 0, max, RECORD_COUNT, help)
 #define U32(owner, field, max, help) FIELD(owner, field, F_U32, 0, max, RECORD_COUNT, help)
 #define U64(owner, field, max, help) FIELD(owner, field, F_U64, 0, max, RECORD_COUNT, help)
-#define BYTES(owner, field, min, max, help) FIELD(owner, field, F_BYTES, min, max, RECORD_COUNT, help)
-#define OCTETS(owner, field, octets, help)                                                         \
+#define BYTES(owner, field, min, max, help) \
+	FIELD(owner, field, F_BYTES, min, max, RECORD_COUNT, help)
+#define OCTETS(owner, field, octets, help) \
 	FIELD(owner, field, F_OCTETS, octets, octets, RECORD_COUNT, help)
-#define LIST(owner, field, record, min, max, help)                                                 \
+#define LIST(owner, field, record, min, max, help) \
 	FIELD(owner, field, F_LIST, min, max, RECORD_##record, help)
 #define MESSAGE(name, number, from, to, cap, fd, help) static const struct field fields_##name[] = {
 #define RECORD(name, help) static const struct field fields_##name[] = {
 /* The last row only closes arrays that would be empty; it is not counted. */
-#define END(name)                                                                                  \
-	{NULL, F_U8, 0, 0, 0, RECORD_COUNT, NULL}                                                  \
-	}                                                                                          \
+#define END(name) \
+	{ \
+		NULL, F_U8, 0, 0, 0, RECORD_COUNT, NULL \
+	} \
+	} \
 	;
 #include "lib/catalogue.def"
 #undef MESSAGE
@@ -69,9 +72,11 @@ struct layout {
 #define OCTETS(owner, field, octets, help)
 #define LIST(owner, field, record, min, max, help)
 #define END(name)
-#define LAYOUT(name, help)                                                                         \
-	{#name, sizeof(struct msg_##name), fields_##name,                                          \
-	    sizeof(fields_##name) / sizeof(fields_##name[0]) - 1, help}
+#define LAYOUT(name, help) \
+	{ \
+#name, sizeof(struct msg_##name), fields_##name, \
+		    sizeof(fields_##name) / sizeof(fields_##name[0]) - 1, help \
+	}
 
 static const struct layout record_layouts[RECORD_COUNT] = {
 #define MESSAGE(name, number, from, to, cap, fd, help)
@@ -90,7 +95,7 @@ static const struct layout message_layouts[MSG_LIMIT] = {
 };
 
 static const struct msg_info infos[MSG_LIMIT] = {
-#define MESSAGE(name, number, from, to, cap, fd, help)                                             \
+#define MESSAGE(name, number, from, to, cap, fd, help) \
 	[number] = {#name, MSG_##name, from, to, cap, fd},
 #define RECORD(name, help)
 #include "lib/catalogue.def"
@@ -434,7 +439,8 @@ print_programs(unsigned set)
 static void
 print_bounds(const struct field *f)
 {
-	static const char *const types[] = {"u8", "u16", "u32", "u64", "bytes", "octets", "list of"};
+	static const char *const types[] = {
+	    "u8", "u16", "u32", "u64", "bytes", "octets", "list of"};
 	static const uint64_t widest[] = {UINT8_MAX, UINT16_MAX, UINT32_MAX, UINT64_MAX};
 
 	printf("| `%s` | %s", f->name, types[f->type]);
@@ -464,7 +470,8 @@ print_fields(const struct layout *layout)
 void
 catalogue_print_markdown(void)
 {
-	static const char *const fds[] = {"", ", with a descriptor", ", with or without a descriptor"};
+	static const char *const fds[] = {
+	    "", ", with a descriptor", ", with or without a descriptor"};
 
 	printf("# Messages between programs\n\n"
 	       "Generated from lib/catalogue.def. Nothing else passes between the programs.\n\n");

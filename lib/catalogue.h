@@ -23,8 +23,8 @@ struct msg_list {
 #define BYTES(owner, field, min, max, help) struct span field;
 #define OCTETS(owner, field, octets, help) uint8_t field[octets];
 #define LIST(owner, field, record, min, max, help) struct msg_list field;
-#define END(name)                                                                                  \
-	}                                                                                          \
+#define END(name) \
+	} \
 	;
 /* ready has no fields; a struct without members is an extension both compilers take. */
 #pragma GCC diagnostic push
@@ -114,11 +114,11 @@ enum auth_result { /* RFC 8601 2.7 */
 };
 
 enum refusal {
-	REFUSAL_INTERNAL,      /* 451 4.3.0: a child crashed, hung or lied; a link is down */
-	REFUSAL_BUSY,          /* 451 4.3.2 */
-	REFUSAL_DNS,           /* 451 4.4.3 */
-	REFUSAL_SPF_FAIL,      /* 550 5.7.23, by policy */
-	REFUSAL_SPF_DEFER,     /* 451 4.7.24, by policy */
+	REFUSAL_INTERNAL,  /* 451 4.3.0: a child crashed, hung or lied; a link is down */
+	REFUSAL_BUSY,      /* 451 4.3.2 */
+	REFUSAL_DNS,       /* 451 4.4.3 */
+	REFUSAL_SPF_FAIL,  /* 550 5.7.23, by policy */
+	REFUSAL_SPF_DEFER, /* 451 4.7.24, by policy */
 };
 
 enum handoff_outcome {

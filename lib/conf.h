@@ -18,17 +18,17 @@ struct conf_strings {
 };
 
 #define SECTION(name, help) struct conf_##name {
-#define TITLED(name, most, help)                                                                   \
-	enum { CONF_MOST_##name = most };                                                          \
-	struct conf_##name {                                                                       \
+#define TITLED(name, most, help) \
+	enum { CONF_MOST_##name = most }; \
+	struct conf_##name { \
 		const char *title;
 #define STRING(section, key, fallback, programs, help) const char *key; /* NULL: not set */
 #define STRINGS(section, key, fallback, programs, help) struct conf_strings key;
 #define NUMBER(section, key, fallback, least, most, unit, programs, help) uint64_t key;
 #define BOOLEAN(section, key, fallback, programs, help) bool key;
 #define CHOICE(section, key, fallback, choices, programs, help) unsigned key;
-#define END(name)                                                                                  \
-	}                                                                                          \
+#define END(name) \
+	} \
 	;
 #include "lib/conf.def"
 #undef SECTION
@@ -71,13 +71,15 @@ void conf_free(struct conf **conf);
  * Returns: true; or false and a message without the path in error_out, which is
  * error_cap octets, NUL-terminated.
  */
-bool conf_set(struct conf *conf, const char *path, const char *value, char *error_out, size_t error_cap);
+bool conf_set(
+    struct conf *conf, const char *path, const char *value, char *error_out, size_t error_cap);
 
 /*
  * Appends, as encoded conf_pair records, what conf.def says `program` is told.
  * Out: *count_out. Returns: false when b is too small.
  */
-bool conf_put_pairs(const struct conf *conf, enum program_id program, struct buf *b, uint16_t *count_out);
+bool conf_put_pairs(
+    const struct conf *conf, enum program_id program, struct buf *b, uint16_t *count_out);
 
 enum conf_type { CONF_STRING, CONF_STRINGS, CONF_NUMBER, CONF_BOOLEAN, CONF_CHOICE };
 

@@ -15,13 +15,13 @@ enum { GRANT_KEY_LEN = 32, GRANT_LEN = 32 };
 
 /* What a grant binds. Spans are borrowed during the call. */
 struct grant_terms {
-	uint32_t instance;       /* of the smtpd worker */
-	uint64_t transaction;    /* of that worker */
-	struct span recipient;   /* final octets, inside form */
+	uint32_t instance;     /* of the smtpd worker */
+	uint64_t transaction;  /* of that worker */
+	struct span recipient; /* final octets, inside form */
 	struct span route, class;
-	uint64_t size_limit;     /* octets, 0: none */
-	uint64_t generation;     /* of the database */
-	uint64_t expiry;         /* unix seconds */
+	uint64_t size_limit; /* octets, 0: none */
+	uint64_t generation; /* of the database */
+	uint64_t expiry;     /* unix seconds */
 };
 
 struct grant_key; /* a prepared key */
@@ -30,9 +30,11 @@ struct grant_key; /* a prepared key */
 struct grant_key *grant_key_new(const uint8_t key[GRANT_KEY_LEN]);
 void grant_key_free(struct grant_key **key);
 
-void grant_make(const struct grant_key *key, const struct grant_terms *terms, uint8_t grant_out[GRANT_LEN]);
+void grant_make(
+    const struct grant_key *key, const struct grant_terms *terms, uint8_t grant_out[GRANT_LEN]);
 
 /* Constant time in the grant. Returns: whether it is the grant of these terms; does not look at the clock. */
-bool grant_check(const struct grant_key *key, const struct grant_terms *terms, const uint8_t grant[GRANT_LEN]);
+bool grant_check(
+    const struct grant_key *key, const struct grant_terms *terms, const uint8_t grant[GRANT_LEN]);
 
 #endif

@@ -231,8 +231,8 @@ link_flush(struct link *l)
 			continue;
 		if (errno == EAGAIN || errno == ENOBUFS || errno == ETOOMANYREFS) {
 			if (l->loop == NULL ||
-			    (!l->writer.active &&
-			        watch_start(l->loop, &l->writer, l->fd, WATCH_WRITE, on_writable, l) != 0))
+			    (!l->writer.active && watch_start(l->loop, &l->writer, l->fd,
+						      WATCH_WRITE, on_writable, l) != 0))
 				link_die(l);
 			return;
 		}
@@ -254,7 +254,8 @@ packet_with_room(struct link *l, size_t len, bool has_fd)
 {
 	struct packet *p = l->last;
 
-	if (p != NULL && LINK_PACKET_MAX - p->len >= len && (!has_fd || p->fd_count < LINK_PACKET_FDS))
+	if (p != NULL && LINK_PACKET_MAX - p->len >= len &&
+	    (!has_fd || p->fd_count < LINK_PACKET_FDS))
 		return p;
 	p = l->spare != NULL ? l->spare : malloc(sizeof(*p));
 	if (p == NULL)
@@ -300,7 +301,8 @@ link_send(struct link *l, enum msg_type type, const void *fields, int fd)
 	BUG_ON(info == NULL || (info->fd == NO_FD && fd >= 0) || (info->fd == FD && fd < 0));
 	if (!link_alive(l))
 		goto refuse;
-	BUG_ON((info->senders & BY(l->role->self)) == 0 || (info->receivers & BY(l->role->peer)) == 0);
+	BUG_ON(
+	    (info->senders & BY(l->role->self)) == 0 || (info->receivers & BY(l->role->peer)) == 0);
 	if (l->backlog > LINK_QUEUE_MAX)
 		goto refuse;
 	p = packet_with_room(l, FRAME_HEAD + info->cap, fd >= 0);
@@ -422,7 +424,8 @@ frame_next(struct cursor *c, struct frame *f)
 	uint8_t zero;
 
 	return cursor_u32(c, &f->len) && cursor_u16(c, &f->type) && cursor_u8(c, &f->has_fd) &&
-	       cursor_u8(c, &zero) && f->has_fd <= 1 && zero == 0 && cursor_bytes(c, f->len, &f->fields);
+	       cursor_u8(c, &zero) && f->has_fd <= 1 && zero == 0 &&
+	       cursor_bytes(c, f->len, &f->fields);
 }
 
 /* Before any of it is handled: frames fill the packet, and each descriptor has its frame. */

@@ -11,8 +11,8 @@
 enum {
 	GATHER_MAX = 64 * 1024,
 	GATHER_ENOUGH = 16 * 1024, /* is written without waiting for more */
-	ELLIPSIS_ROOM = 8, /* kept free for `..."` and the line feed */
-	VALUE_MAX = 600,   /* octets of one value before encoding */
+	ELLIPSIS_ROOM = 8,         /* kept free for `..."` and the line feed */
+	VALUE_MAX = 600,           /* octets of one value before encoding */
 };
 
 static const struct {
@@ -151,7 +151,8 @@ log_begin(struct log_line *l, enum log_event event)
 	l->severity = events[event].severity;
 	if (l->left_out)
 		return;
-	n = snprintf(head, sizeof(head), "<%d>event=%s", (int)events[event].severity, events[event].name);
+	n = snprintf(
+	    head, sizeof(head), "<%d>event=%s", (int)events[event].severity, events[event].name);
 	put(l, head, (size_t)n);
 }
 
@@ -202,7 +203,8 @@ log_span(struct log_line *l, const char *key, struct span value)
 	put(l, " ", 1);
 	put(l, key, strlen(key));
 	put(l, "=", 1);
-	if (all_plain(value) && value.len <= VALUE_MAX && value.len < LOG_LINE_MAX - ELLIPSIS_ROOM - l->len)
+	if (all_plain(value) && value.len <= VALUE_MAX &&
+	    value.len < LOG_LINE_MAX - ELLIPSIS_ROOM - l->len)
 		put(l, value.p, value.len);
 	else
 		put_quoted(l, head);

@@ -24,7 +24,13 @@ enum log_event {
 };
 
 /* syslog severities */
-enum log_severity { LOG_SEV_ERROR = 3, LOG_SEV_WARNING = 4, LOG_SEV_NOTICE = 5, LOG_SEV_INFO = 6, LOG_SEV_DEBUG = 7 };
+enum log_severity {
+	LOG_SEV_ERROR = 3,
+	LOG_SEV_WARNING = 4,
+	LOG_SEV_NOTICE = 5,
+	LOG_SEV_INFO = 6,
+	LOG_SEV_DEBUG = 7
+};
 
 const char *log_event_name(enum log_event event);
 const char *log_event_help(enum log_event event);
@@ -42,7 +48,7 @@ void log_limit(uint64_t rate);
 /* A line under construction; on the stack of the caller. */
 struct log_line {
 	size_t len;
-	bool cut;  /* no more fits */
+	bool cut; /* no more fits */
 	bool left_out;
 	enum log_severity severity;
 	uint8_t octets[LOG_LINE_MAX + 1];

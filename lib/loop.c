@@ -11,7 +11,7 @@ struct loop {
 	struct event_base *base;
 	struct turn_hook *hooks;
 	struct deferred deferred; /* head of a ring */
-	uint64_t now_ms; /* 0: not read in this turn */
+	uint64_t now_ms;          /* 0: not read in this turn */
 	bool stopping;
 };
 
@@ -171,8 +171,8 @@ on_watch_event(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	w->fn(w->arg, ((what & EV_READ) != 0 ? WATCH_READ : 0u) |
-	                  ((what & EV_WRITE) != 0 ? WATCH_WRITE : 0u) |
-	                  ((what & EV_CLOSED) != 0 ? WATCH_CLOSED : 0u));
+			  ((what & EV_WRITE) != 0 ? WATCH_WRITE : 0u) |
+			  ((what & EV_CLOSED) != 0 ? WATCH_CLOSED : 0u));
 }
 
 int

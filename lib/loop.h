@@ -91,7 +91,8 @@ int watch_start(struct loop *loop, struct watch *w, int fd, unsigned flags,
 void watch_stop(struct watch *w); /* no effect when not active; the structure starts zeroed */
 
 /* Calls fn once after delay_ms; setting again replaces. Returns: 0 or -1 (memory). */
-int timer_set(struct loop *loop, struct timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg);
+int timer_set(
+    struct loop *loop, struct timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg);
 void timer_stop(struct timer *t);
 
 #endif

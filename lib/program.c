@@ -70,7 +70,8 @@ on_peer(void *ctx, struct link *link, const union msg *m, int *fd)
 		return;
 	*fd = -1;
 	hook_result(prog,
-	    prog->spec->on_peer(prog, m->peer.program, m->peer.index, m->peer.instance, peer_fd), "peer");
+	    prog->spec->on_peer(prog, m->peer.program, m->peer.index, m->peer.instance, peer_fd),
+	    "peer");
 }
 
 static void
@@ -107,7 +108,8 @@ on_file(void *ctx, struct link *link, const union msg *m, int *fd)
 	if (prog->spec->on_file == NULL)
 		return;
 	*fd = -1;
-	hook_result(prog, prog->spec->on_file(prog, (enum file_kind)m->file.kind, m->file.name, file), "file");
+	hook_result(prog,
+	    prog->spec->on_file(prog, (enum file_kind)m->file.kind, m->file.name, file), "file");
 }
 
 static void
@@ -213,7 +215,8 @@ flush_log(void *arg)
 		return;
 	if (log_urgent())
 		log_flush();
-	else if (!log_timer.active && timer_set(prog->loop, &log_timer, LOG_DELAY_MS, on_log_timer, NULL) != 0)
+	else if (!log_timer.active &&
+		 timer_set(prog->loop, &log_timer, LOG_DELAY_MS, on_log_timer, NULL) != 0)
 		log_flush();
 }
 

@@ -31,7 +31,8 @@ struct program_spec {
 	struct sandbox_policy sandbox;
 	struct counter_table counters;
 	int (*on_conf)(struct program *prog); /* prog->conf is complete */
-	int (*on_peer)(struct program *prog, enum program_id peer, unsigned index, uint32_t instance, int fd);
+	int (*on_peer)(
+	    struct program *prog, enum program_id peer, unsigned index, uint32_t instance, int fd);
 	int (*on_file)(struct program *prog, enum file_kind kind, struct span name, int fd);
 	int (*on_listener)(struct program *prog, struct span name, int fd);
 	/*
@@ -70,7 +71,8 @@ int program_confine(struct program *prog);
 int program_run(struct program *prog);
 
 /* Tells the supervisor whether a file was taken into service. */
-void program_file_verdict(struct program *prog, enum file_kind kind, bool taken, const char *detail);
+void program_file_verdict(
+    struct program *prog, enum file_kind kind, bool taken, const char *detail);
 
 /* Work is done after on_drain: leave the loop. */
 void program_finished(struct program *prog);

@@ -34,13 +34,15 @@ struct rule {
 	struct scmp_arg_cmp conditions[CONDITIONS_MAX];
 };
 
-#define NO_FORK                                                                                 \
-	(CLONE_VM | CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC |    \
+#define NO_FORK \
+	(CLONE_VM | CLONE_THREAD | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | \
 	    CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
+/* clang-format off */
 #define ANY 0, {{0, 0, 0, 0}}
 #define IS(arg, value) 1, {{arg, SCMP_CMP_EQ, value, 0}}
 #define BITS(arg, mask, value) 1, {{arg, SCMP_CMP_MASKED_EQ, mask, value}}
+/* clang-format on */
 
 static const struct rule rules[] = {
     /* the process's own descriptors */
@@ -85,7 +87,9 @@ static const struct rule rules[] = {
     {0, "restart_syscall", ANY},
     {0, "futex", ANY},
     /* memory, never executable and never a file */
-    {0, "mmap", 2, {{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0}, {3, SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS}}},
+    {0, "mmap", 2,
+	{{2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0},
+	    {3, SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS}}},
     {0, "mprotect", BITS(2, PROT_EXEC, 0)},
     {0, "munmap", ANY},
     {0, "mremap", ANY},
@@ -183,8 +187,8 @@ filter_load(unsigned flags)
 		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, r->count, r->conditions);
 	}
 	if (rc == 0 && (flags & SANDBOX_FORK) != 0)
-		rc = seccomp_rule_add_array(
-		    filter, SCMP_ACT_ERRNO(ENOSYS), seccomp_syscall_resolve_name("clone3"), 0, NULL);
+		rc = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(ENOSYS),
+		    seccomp_syscall_resolve_name("clone3"), 0, NULL);
 	if (rc == 0)
 		rc = seccomp_load(filter);
 	if (filter != NULL)
@@ -239,7 +243,8 @@ sandbox_filter_new(const char *const *calls)
 		int call = seccomp_syscall_resolve_name(r->call);
 
 		if (r->group == 0 && call >= 0 && is_listed(calls, r->call))
-			rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, r->count, r->conditions);
+			rc = seccomp_rule_add_array(
+			    filter, SCMP_ACT_ALLOW, call, r->count, r->conditions);
 	}
 	if (rc == 0 && seccomp_export_bpf(filter, fd) == 0)
 		f = filter_read(fd);
@@ -303,8 +308,9 @@ landlock_enter(unsigned flags)
 	if (abi < LANDLOCK_ABI_NET)
 		size = sizeof(ruleset.handled_access_fs);
 	else
-		ruleset.handled_access_net = ((flags & SANDBOX_BIND) == 0 ? LANDLOCK_NET_BIND : 0u) |
-		                             ((flags & SANDBOX_CONNECT) == 0 ? LANDLOCK_NET_CONNECT : 0u);
+		ruleset.handled_access_net =
+		    ((flags & SANDBOX_BIND) == 0 ? LANDLOCK_NET_BIND : 0u) |
+		    ((flags & SANDBOX_CONNECT) == 0 ? LANDLOCK_NET_CONNECT : 0u);
 	fd = syscall(SYS_landlock_create_ruleset, &ruleset, size, 0);
 	if (fd < 0)
 		return false;
@@ -403,8 +409,8 @@ is_fatal(unsigned flags, void (*attempt)(void))
 static bool
 filter_works(unsigned flags)
 {
-	return is_fatal(flags, try_open) && is_fatal(flags, try_exec) && is_fatal(flags, try_unix_socket) &&
-	       is_fatal(flags, try_ptrace);
+	return is_fatal(flags, try_open) && is_fatal(flags, try_exec) &&
+	       is_fatal(flags, try_unix_socket) && is_fatal(flags, try_ptrace);
 }
 
 static int
@@ -415,7 +421,8 @@ failed(const char *step)
 }
 
 int
-sandbox_enter(const struct sandbox_policy *policy, const struct sandbox_identity *id, const char **summary_out)
+sandbox_enter(const struct sandbox_policy *policy, const struct sandbox_identity *id,
+    const char **summary_out)
 {
 	bool landlocked;
 

@@ -19,23 +19,23 @@
 /* Groups of system calls that a program may have beyond the base (memory, clocks, its own
  * descriptors, epoll, links with descriptor passing, exit). */
 enum {
-	SANDBOX_ACCEPT = 1,   /* accept4, getpeername, socket options on what was accepted */
-	SANDBOX_MEMFD = 2,    /* memfd_create, fcntl seals, pwrite */
-	SANDBOX_CONNECT = 4,  /* socket and connect, AF_INET and AF_INET6 (stream and datagram) */
-	SANDBOX_BIND = 8,     /* bind: resolverd's outgoing ports */
+	SANDBOX_ACCEPT = 1,  /* accept4, getpeername, socket options on what was accepted */
+	SANDBOX_MEMFD = 2,   /* memfd_create, fcntl seals, pwrite */
+	SANDBOX_CONNECT = 4, /* socket and connect, AF_INET and AF_INET6 (stream and datagram) */
+	SANDBOX_BIND = 8,    /* bind: resolverd's outgoing ports */
 	SANDBOX_SENDFILE = 16,
-	SANDBOX_FORK = 32,    /* the zygote: clone without namespaces, wait4, kill of children */
+	SANDBOX_FORK = 32,       /* the zygote: clone without namespaces, wait4, kill of children */
 	SANDBOX_SOCKETPAIR = 64, /* AF_UNIX only */
 	SANDBOX_MAP_FILE = 128,  /* mmap of a descriptor, read-only */
 	SANDBOX_LOCK_MEMORY = 256, /* mlock: private keys */
 };
 
 struct sandbox_policy {
-	unsigned calls;             /* SANDBOX_ flags */
-	size_t address_space;       /* RLIMIT_AS in octets, 0: not limited */
-	unsigned descriptors;       /* RLIMIT_NOFILE, 0: as inherited */
-	unsigned processes;         /* RLIMIT_NPROC beyond 0, for the zygote */
-	size_t file_size;           /* RLIMIT_FSIZE: largest memory file */
+	unsigned calls;       /* SANDBOX_ flags */
+	size_t address_space; /* RLIMIT_AS in octets, 0: not limited */
+	unsigned descriptors; /* RLIMIT_NOFILE, 0: as inherited */
+	unsigned processes;   /* RLIMIT_NPROC beyond 0, for the zygote */
+	size_t file_size;     /* RLIMIT_FSIZE: largest memory file */
 };
 
 /* Who to become; from the supervisor (struct conf). */
@@ -51,7 +51,8 @@ struct sandbox_identity {
  * Out: *summary_out, a static text for the log ("user,chroot,landlock,seccomp").
  * Returns: 0, or -1 with a line in the log; the program then exits.
  */
-int sandbox_enter(const struct sandbox_policy *policy, const struct sandbox_identity *id, const char **summary_out);
+int sandbox_enter(const struct sandbox_policy *policy, const struct sandbox_identity *id,
+    const char **summary_out);
 
 /*
  * A narrower filter, made ahead: making one takes a millisecond, entering it a microsecond, and

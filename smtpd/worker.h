@@ -34,7 +34,7 @@ struct worker {
 	uint64_t transactions; /* counts up */
 	bool tls_offered;      /* a link to tlsd was given once */
 	bool draining;
-	bool goodbye;              /* draining, and clients are told so */
+	bool goodbye;               /* draining, and clients are told so */
 	void (*on_idle)(void *arg); /* draining, and the last session has ended */
 	void *on_idle_arg;
 

@@ -64,7 +64,8 @@ cli_command(const char *rundir, enum command_verb verb)
 	int fd = rundir_connect(rundir);
 
 	if (fd < 0 || loop == NULL) {
-		fprintf(stderr, "gatehouse: no gateway answers in %s: %s\n", rundir, strerror(errno));
+		fprintf(
+		    stderr, "gatehouse: no gateway answers in %s: %s\n", rundir, strerror(errno));
 		return EX_UNAVAILABLE;
 	}
 	fcntl(fd, F_SETFL, O_NONBLOCK);

@@ -10,11 +10,11 @@
 #include <sys/wait.h>
 
 enum {
-	QUICK_MS = 2000,        /* a life shorter than this is a quick death */
-	BACKOFF_MS = 100,       /* after the second quick death in a row; doubles */
+	QUICK_MS = 2000,  /* a life shorter than this is a quick death */
+	BACKOFF_MS = 100, /* after the second quick death in a row; doubles */
 	BACKOFF_MOST_MS = 10000,
 	WORKERS_MS = 3000, /* at the start of the gateway, they wait so long for the others */
-	SETTLE_MS = 2000, /* between the drain of the programs behind the workers and SIGKILL */
+	SETTLE_MS = 2000,  /* between the drain of the programs behind the workers and SIGKILL */
 };
 
 /* Before the workers, in the order of their start. */
@@ -86,7 +86,8 @@ on_status_answer(void *ctx, struct link *link, const union msg *m, int *fd)
 	if (m->status_answer.serial != c->generation->status_serial)
 		return;
 	c->counter_count = 0;
-	while (c->counter_count < COUNTERS_MAX && msg_list_next(&rest, RECORD_counter_value, &value)) {
+	while (
+	    c->counter_count < COUNTERS_MAX && msg_list_next(&rest, RECORD_counter_value, &value)) {
 		struct child_counter *to = &c->counters[c->counter_count++];
 
 		memcpy(to->name, value.name.p, value.name.len);
@@ -136,13 +137,13 @@ static const struct link_handler handlers[] = {
     {MSG_file_verdict, on_file_verdict},
 };
 
-#define ROLE(id)                                                                                   \
-	[id] = {                                                                                   \
-	    .self = PROGRAM_SUPERVISOR,                                                            \
-	    .peer = id,                                                                            \
-	    .handlers = handlers,                                                                  \
-	    .handler_count = sizeof(handlers) / sizeof(handlers[0]),                               \
-	    .on_lost = on_control_lost,                                                            \
+#define ROLE(id) \
+	[id] = { \
+	    .self = PROGRAM_SUPERVISOR, \
+	    .peer = id, \
+	    .handlers = handlers, \
+	    .handler_count = sizeof(handlers) / sizeof(handlers[0]), \
+	    .on_lost = on_control_lost, \
 	}
 
 static const struct link_role roles[PROGRAM_COUNT] = {
@@ -229,7 +230,8 @@ static void
 log_death(const struct child *c, int status)
 {
 	struct log_line l;
-	bool expected = c->generation->phase != GENERATION_SERVING && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	bool expected = c->generation->phase != GENERATION_SERVING && WIFEXITED(status) &&
+	                WEXITSTATUS(status) == 0;
 
 	log_begin(&l, expected ? EVENT_program_ended : EVENT_program_died);
 	log_str(&l, "program", program_name(c->id));
@@ -476,7 +478,8 @@ generation_ask_status(struct generation *g)
 	for (size_t i = 0; i < g->count; i++) {
 		struct child *c = &g->child[i];
 
-		c->answered = c->state != CHILD_READY || !link_send(c->control, MSG_status_ask, &ask, -1);
+		c->answered =
+		    c->state != CHILD_READY || !link_send(c->control, MSG_status_ask, &ask, -1);
 	}
 	check_status(g);
 }

@@ -67,8 +67,10 @@ struct generation_hooks {
 	 * not taken, and it would serve worse than the one before. No worker of it has been started.
 	 */
 	void (*on_refused)(void *ctx, struct generation *g);
-	void (*on_gone)(void *ctx, struct generation *g);  /* drained: the last program has ended; free it */
-	void (*on_status)(void *ctx, struct generation *g); /* all have answered generation_ask_status */
+	void (*on_gone)(
+	    void *ctx, struct generation *g); /* drained: the last program has ended; free it */
+	void (*on_status)(
+	    void *ctx, struct generation *g); /* all have answered generation_ask_status */
 };
 
 /* What all generations share; outlives them. */
@@ -85,7 +87,7 @@ struct generation {
 	const struct generation_hooks *hooks;
 	void *ctx;
 	unsigned number;
-	struct conf *conf; /* owned */
+	struct conf *conf;          /* owned */
 	struct listeners listeners; /* owned */
 	uint8_t grant_key[GRANT_KEY_LEN];
 	bool replaces;        /* another one serves meanwhile */

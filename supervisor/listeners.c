@@ -109,8 +109,8 @@ listeners_open(struct listeners *out, const struct conf_strings *addresses,
 	out->count = 0;
 	for (size_t i = 0; i < addresses->count && i < LISTENERS_MAX; i++) {
 		if (open_one(&out->item[out->count], addresses->items[i], old) != 0) {
-			snprintf(error_out, error_cap, "cannot listen on %s: %s", addresses->items[i],
-			    strerror(errno));
+			snprintf(error_out, error_cap, "cannot listen on %s: %s",
+			    addresses->items[i], strerror(errno));
 			listeners_close(out);
 			return -1;
 		}

@@ -20,8 +20,9 @@ enum {
 
 static struct {
 	bool to_syslog;
-	int fd;         /* stderr or the syslog socket; -1: none yet */
-	bool is_socket; /* written with send: MSG_DONTWAIT needs no flag on the shared description */
+	int fd; /* stderr or the syslog socket; -1: none yet */
+	bool
+	    is_socket; /* written with send: MSG_DONTWAIT needs no flag on the shared description */
 	size_t len;
 	uint64_t dropped;
 	char octets[OUT_MAX];
@@ -78,9 +79,9 @@ stderr_flush(void)
 	size_t done = 0;
 
 	while (done < out.len) {
-		ssize_t n = out.is_socket
-		                ? send(out.fd, out.octets + done, out.len - done, MSG_DONTWAIT | MSG_NOSIGNAL)
-		                : write(out.fd, out.octets + done, out.len - done);
+		ssize_t n = out.is_socket ? send(out.fd, out.octets + done, out.len - done,
+						MSG_DONTWAIT | MSG_NOSIGNAL)
+		                          : write(out.fd, out.octets + done, out.len - done);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -131,7 +132,8 @@ put_prefix(char *line, size_t cap, const char *label, unsigned severity)
 	gmtime_r(&now, &tm);
 	if (out.to_syslog) {
 		strftime(when, sizeof(when), "%b %e %H:%M:%S", &tm);
-		return snprintf(line, cap, "<%u>%s gatehouse: program=%s ", FACILITY_MAIL | severity, when, label);
+		return snprintf(line, cap, "<%u>%s gatehouse: program=%s ",
+		    FACILITY_MAIL | severity, when, label);
 	}
 	strftime(when, sizeof(when), "%Y-%m-%dT%H:%M:%S", &tm);
 	return snprintf(line, cap, "%s.%03uZ %s ", when, (unsigned)(us / 1000 % 1000), label);

@@ -55,7 +55,8 @@ ask(const char *config, enum command_verb verb)
 	int rc;
 
 	if (conf == NULL) {
-		fprintf(stderr, "%s\n", errors != NULL && errors->count > 0 ? errors->text[0] : "out of memory");
+		fprintf(stderr, "%s\n",
+		    errors != NULL && errors->count > 0 ? errors->text[0] : "out of memory");
 		free(errors);
 		return EX_CONFIG;
 	}

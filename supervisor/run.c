@@ -57,8 +57,8 @@ make_generation(struct gatehouse *gh, struct conf *conf, FILE *report)
 	char error[256];
 	struct generation *g;
 
-	if (listeners_open(&listeners, &conf->top.listen, gh->serving != NULL ? &gh->serving->listeners : NULL,
-	        error, sizeof(error)) != 0) {
+	if (listeners_open(&listeners, &conf->top.listen,
+		gh->serving != NULL ? &gh->serving->listeners : NULL, error, sizeof(error)) != 0) {
 		fprintf(report, "%s\n", error);
 		conf_free(&conf);
 		return NULL;
@@ -85,7 +85,8 @@ look_at_recipients(void *arg)
 	if (gh->serving == NULL || stat(gh->serving->conf->top.recipients, &now) != 0)
 		return; /* in the middle of a rename by hand: what is served stays */
 	if (now.st_ino == gh->recipients.st_ino && now.st_dev == gh->recipients.st_dev &&
-	    now.st_size == gh->recipients.st_size && now.st_mtim.tv_sec == gh->recipients.st_mtim.tv_sec &&
+	    now.st_size == gh->recipients.st_size &&
+	    now.st_mtim.tv_sec == gh->recipients.st_mtim.tv_sec &&
 	    now.st_mtim.tv_nsec == gh->recipients.st_mtim.tv_nsec)
 		return;
 	gh->recipients = now;
@@ -163,7 +164,8 @@ reload(struct gatehouse *gh)
 	struct conf *conf;
 
 	if (gh->stopping || gh->coming != NULL || gh->going != NULL) {
-		reload_failed(gh, gh->stopping ? "stopping\n" : "an earlier reload is not finished\n");
+		reload_failed(
+		    gh, gh->stopping ? "stopping\n" : "an earlier reload is not finished\n");
 		return;
 	}
 	report = open_memstream(&text, &len);
@@ -273,7 +275,8 @@ on_generation_status(void *ctx, struct generation *g)
 
 	timer_stop(&gh->status_deadline);
 	status_put(&b, g, gh->started_ms, loop_now(gh->loop));
-	control_answer(&gh->control, COMMAND_STATUS, g->was_ready ? EX_OK : EX_TEMPFAIL, buf_span(&b));
+	control_answer(
+	    &gh->control, COMMAND_STATUS, g->was_ready ? EX_OK : EX_TEMPFAIL, buf_span(&b));
 }
 
 static const struct generation_hooks hooks = {

@@ -25,7 +25,8 @@ fail(char *error_out, size_t error_cap, const char *format, ...)
 static int
 join(char *out, const char *dir, const char *name)
 {
-	return (size_t)snprintf(out, RUNDIR_PATH_MAX, "%s/%s", dir, name) < RUNDIR_PATH_MAX ? 0 : -1;
+	return (size_t)snprintf(out, RUNDIR_PATH_MAX, "%s/%s", dir, name) < RUNDIR_PATH_MAX ? 0
+	                                                                                    : -1;
 }
 
 int
@@ -86,11 +87,13 @@ rundir_open(struct rundir *r, const char *dir, char *error_out, size_t error_cap
 {
 	if (rundir_name(r, dir) != 0)
 		return fail(error_out, error_cap, "rundir %s: the name is too long", dir);
-	if ((mkdir(dir, 0755) != 0 && errno != EEXIST) || (mkdir(r->empty, 0555) != 0 && errno != EEXIST))
+	if ((mkdir(dir, 0755) != 0 && errno != EEXIST) ||
+	    (mkdir(r->empty, 0555) != 0 && errno != EEXIST))
 		return fail(error_out, error_cap, "rundir %s: %s", dir, strerror(errno));
 	if (take_lock(r) != 0)
 		return fail(error_out, error_cap, "%s: %s", r->pid,
-		    errno == EWOULDBLOCK ? "another gatehouse runs with this rundir" : strerror(errno));
+		    errno == EWOULDBLOCK ? "another gatehouse runs with this rundir"
+					 : strerror(errno));
 	if (bind_control(r) != 0)
 		return fail(error_out, error_cap, "%s: %s", r->control, strerror(errno));
 	return 0;

@@ -11,7 +11,7 @@ struct rundir {
 	char empty[RUNDIR_PATH_MAX];   /* where programs are confined to */
 	char control[RUNDIR_PATH_MAX]; /* control socket */
 	char pid[RUNDIR_PATH_MAX];
-	int pid_fd;  /* locked while we run; -1: not ours */
+	int pid_fd;     /* locked while we run; -1: not ours */
 	int control_fd; /* listening, seqpacket */
 };
 

@@ -67,7 +67,8 @@ send_conf(struct child *c)
 	struct conf mine = share_of_worker(c->generation->conf);
 	struct msg_conf m = {.pairs = {.count = 0}};
 
-	if (!conf_put_pairs(c->id == PROGRAM_SMTPD ? &mine : c->generation->conf, c->id, &b, &m.pairs.count))
+	if (!conf_put_pairs(
+		c->id == PROGRAM_SMTPD ? &mine : c->generation->conf, c->id, &b, &m.pairs.count))
 		return -1;
 	m.pairs.encoded = buf_span(&b);
 	return link_send(c->control, MSG_conf, &m, -1) ? 0 : -1;

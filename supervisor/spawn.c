@@ -52,7 +52,8 @@ spawn_program(const char *libexec_dir, enum program_id id, struct spawned *out)
 	char path[4096];
 	int control[2], log[2];
 
-	if ((size_t)snprintf(path, sizeof(path), "%s/%s", libexec_dir, program_name(id)) >= sizeof(path)) {
+	if ((size_t)snprintf(path, sizeof(path), "%s/%s", libexec_dir, program_name(id)) >=
+	    sizeof(path)) {
 		errno = ENAMETOOLONG;
 		return -1;
 	}

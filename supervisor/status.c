@@ -9,7 +9,8 @@ put_child(struct buf *b, const struct child *c, uint64_t now_ms)
 
 	buf_printf(b, "%s/%u state=%s", program_name(c->id), c->index, states[c->state]);
 	if (c->pid > 0)
-		buf_printf(b, " pid=%d up=%llu", (int)c->pid, (unsigned long long)((now_ms - c->started_ms) / 1000));
+		buf_printf(b, " pid=%d up=%llu", (int)c->pid,
+		    (unsigned long long)((now_ms - c->started_ms) / 1000));
 	buf_printf(b, " restarts=%u\n", c->restarts);
 }
 
@@ -25,7 +26,8 @@ put_counters(struct buf *b, const struct generation *g, size_t first)
 		for (size_t i = first; i < g->count; i++)
 			if (g->child[i].id == c->id && k < g->child[i].counter_count)
 				sum += g->child[i].counters[k].value;
-		buf_printf(b, "%s.%s %llu\n", program_name(c->id), c->counters[k].name, (unsigned long long)sum);
+		buf_printf(b, "%s.%s %llu\n", program_name(c->id), c->counters[k].name,
+		    (unsigned long long)sum);
 	}
 }
 

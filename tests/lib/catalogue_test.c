@@ -63,7 +63,8 @@ a_message_comes_back_as_it_went(void **state)
 	assert_true(m.submit.transaction == UINT64_MAX);
 	assert_true(span_eq(m.submit.content, SPAN("a: b\n")));
 	assert_int_equal(m.submit.recipients.count, 3);
-	for (struct span rest = m.submit.recipients.encoded; msg_list_next(&rest, RECORD_granted, &g); n++) {
+	for (struct span rest = m.submit.recipients.encoded;
+	     msg_list_next(&rest, RECORD_granted, &g); n++) {
 		assert_true(span_eq(g.recipient, SPAN("alice@example.com")));
 		assert_int_equal(g.expiry, n);
 	}

@@ -26,7 +26,8 @@ static void
 row_018_a_mapped_address_is_the_same_client(void **state)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(25)};
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(25), .sin6_scope_id = 3};
+	struct sockaddr_in6 in6 = {
+	    .sin6_family = AF_INET6, .sin6_port = htons(25), .sin6_scope_id = 3};
 	struct ip a, b;
 	uint16_t port;
 
@@ -87,7 +88,8 @@ address_and_port(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)
-		if (ip_parse_port(span_str(ports[i].text), ports[i].zero_ok, &ip, &port) != ports[i].good)
+		if (ip_parse_port(span_str(ports[i].text), ports[i].zero_ok, &ip, &port) !=
+		    ports[i].good)
 			fail_msg("%s", ports[i].text);
 }
 

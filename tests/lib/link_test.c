@@ -248,8 +248,8 @@ a_handler_may_free_its_link(void **state)
 
 struct hostile {
 	const char *name;
-	bool hello;     /* a proper hello first */
-	bool fd;        /* with a descriptor */
+	bool hello; /* a proper hello first */
+	bool fd;    /* with a descriptor */
 	size_t len;
 	const char *octets;
 };
@@ -263,17 +263,27 @@ static const struct hostile rows[] = {
     {"unknown type", true, false, 8, HEAD("\x00", "\x7f", "\x00", "\x00")},
     {"type beyond the table", true, false, 8, "\x00\x00\x00\x00\xff\xff\x00\x00"},
     {"type zero", true, false, 8, HEAD("\x00", "\x00", "\x00", "\x00")},
-    {"not what smtpd may say", true, false, 8 + 17, HEAD("\x11", "\x26", "\x00", "\x00") "12345678abcdefgh\x01"},
+    {"not what smtpd may say", true, false, 8 + 17,
+	HEAD("\x11", "\x26", "\x00", "\x00") "12345678abcdefgh\x01"},
     {"not for us", true, false, 8 + 9, HEAD("\x09", "\x3c", "\x00", "\x00") "12345678\x01"},
-    {"bad descriptor flag", true, false, 8 + 17, HEAD("\x11", "\x25", "\x02", "\x00") "12345678abcdefgh\x01"},
-    {"reserved octet", true, false, 8 + 17, HEAD("\x11", "\x25", "\x00", "\x01") "12345678abcdefgh\x01"},
-    {"descriptor announced, none sent", true, false, 8 + 17, HEAD("\x11", "\x25", "\x01", "\x00") "12345678abcdefgh\x01"},
-    {"descriptor sent, none announced", true, true, 8 + 17, HEAD("\x11", "\x25", "\x00", "\x00") "12345678abcdefgh\x01"},
-    {"value out of bounds", true, false, 8 + 17, HEAD("\x11", "\x25", "\x00", "\x00") "12345678abcdefgh\x02"},
-    {"fields too short", true, false, 8 + 16, HEAD("\x10", "\x25", "\x00", "\x00") "12345678abcdefgh"},
-    {"fields too long", true, false, 8 + 18, HEAD("\x12", "\x25", "\x00", "\x00") "12345678abcdefgh\x01\x00"},
-    {"message before hello", false, false, 8 + 17, HEAD("\x11", "\x25", "\x00", "\x00") "12345678abcdefgh\x01"},
-    {"hello of another catalogue", false, false, 8 + 9, HEAD("\x09", "\x01", "\x00", "\x00") "12345678\x01"},
+    {"bad descriptor flag", true, false, 8 + 17,
+	HEAD("\x11", "\x25", "\x02", "\x00") "12345678abcdefgh\x01"},
+    {"reserved octet", true, false, 8 + 17,
+	HEAD("\x11", "\x25", "\x00", "\x01") "12345678abcdefgh\x01"},
+    {"descriptor announced, none sent", true, false, 8 + 17,
+	HEAD("\x11", "\x25", "\x01", "\x00") "12345678abcdefgh\x01"},
+    {"descriptor sent, none announced", true, true, 8 + 17,
+	HEAD("\x11", "\x25", "\x00", "\x00") "12345678abcdefgh\x01"},
+    {"value out of bounds", true, false, 8 + 17,
+	HEAD("\x11", "\x25", "\x00", "\x00") "12345678abcdefgh\x02"},
+    {"fields too short", true, false, 8 + 16,
+	HEAD("\x10", "\x25", "\x00", "\x00") "12345678abcdefgh"},
+    {"fields too long", true, false, 8 + 18,
+	HEAD("\x12", "\x25", "\x00", "\x00") "12345678abcdefgh\x01\x00"},
+    {"message before hello", false, false, 8 + 17,
+	HEAD("\x11", "\x25", "\x00", "\x00") "12345678abcdefgh\x01"},
+    {"hello of another catalogue", false, false, 8 + 9,
+	HEAD("\x09", "\x01", "\x00", "\x00") "12345678\x01"},
     {"hello twice", true, false, 8 + 9, HEAD("\x09", "\x01", "\x00", "\x00") "12345678\x01"},
 };
 

@@ -58,7 +58,8 @@ static void
 values_are_encoded_once_here(void **state)
 {
 	(void)state;
-	assert_string_equal(line_with(SPAN("plain-value:1")), "<3>event=fatal what=plain-value:1\n");
+	assert_string_equal(
+	    line_with(SPAN("plain-value:1")), "<3>event=fatal what=plain-value:1\n");
 	assert_string_equal(line_with(SPAN("")), "<3>event=fatal what=\"\"\n");
 	assert_string_equal(line_with(SPAN("two words")), "<3>event=fatal what=\"two words\"\n");
 	assert_string_equal(line_with(SPAN("a\"b\\c")), "<3>event=fatal what=\"a\\x22b\\x5cc\"\n");
@@ -141,7 +142,8 @@ row_314_what_clients_cause_is_limited_and_counted(void **state)
 	for (int i = 0; i < 1000; i++)
 		log_event1(EVENT_connect, "client", "192.0.2.1");
 	log_event1(EVENT_transaction, "id", "x");
-	for (const char *at = strstr(logged(), "event=connect"); at != NULL; at = strstr(at + 1, "event=connect"))
+	for (const char *at = strstr(logged(), "event=connect"); at != NULL;
+	     at = strstr(at + 1, "event=connect"))
 		connects++;
 	/* Five seconds' worth, and what a slow machine earned meanwhile. */
 	assert_in_range(connects, 50, 60);

@@ -125,8 +125,9 @@ an_edge_watch_tells_data_once_and_the_peers_end_without_reading(void **state)
 
 	(void)state;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
-	assert_int_equal(
-	    watch_start(t.loop, &watch, fds[0], WATCH_READ | WATCH_CLOSED | WATCH_EDGE, on_event, &t), 0);
+	assert_int_equal(watch_start(t.loop, &watch, fds[0], WATCH_READ | WATCH_CLOSED | WATCH_EDGE,
+			     on_event, &t),
+	    0);
 	assert_int_equal(write(fds[1], "x", 1), 1);
 	loop_turn(t.loop, true);
 	loop_turn(t.loop, false);

@@ -129,7 +129,8 @@ do_kill(void)
 static long
 do_executable_memory(void)
 {
-	return syscall(SYS_mmap, NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return syscall(
+	    SYS_mmap, NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 }
 
 static long
@@ -222,8 +223,8 @@ do_look(void)
 {
 	struct rlimit core;
 
-	if (getuid() == 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 || prctl(PR_GET_DUMPABLE) != 0 ||
-	    prctl(PR_GET_SECCOMP) != 2)
+	if (getuid() == 0 || prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 ||
+	    prctl(PR_GET_DUMPABLE) != 0 || prctl(PR_GET_SECCOMP) != 2)
 		return -1;
 	if (syscall(SYS_prlimit64, 0, RLIMIT_CORE, NULL, &core) != 0)
 		return -1;
