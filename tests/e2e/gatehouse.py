@@ -105,7 +105,11 @@ class Gatehouse:
     # ---- life
 
     def __enter__(self):
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self.destroy()  # nobody would call __exit__
+            raise
 
     def __exit__(self, kind, *_):
         if kind is None:
