@@ -2,6 +2,7 @@
 
 SRC_lib := \
 	lib/address.c \
+	lib/bucket.c \
 	lib/buf.c \
 	lib/bug.c \
 	lib/catalogue.c \
@@ -67,6 +68,7 @@ SRC_smtpd := \
 	smtpd/parameters.c \
 	smtpd/partners.c \
 	smtpd/pool.c \
+	smtpd/recheck.c \
 	smtpd/recipients.c \
 	smtpd/reply.c \
 	smtpd/session.c \
@@ -96,7 +98,6 @@ SRC_tlsd := \
 
 # main: lookupd/main.c (lookupd), lookupd/recipients_main.c (gatehouse-recipients)
 SRC_lookupd := \
-	lookupd/bucket.c \
 	lookupd/build.c \
 	lookupd/cdbfile.c \
 	lookupd/collection.c \

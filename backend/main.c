@@ -75,12 +75,8 @@ options_parse(int argc, char **argv, struct options *o)
 static int
 listen_on(const char *where)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} a = {.any = {0}};
-	socklen_t len = sizeof(a.in6);
+	struct sockaddr_storage to;
+	socklen_t len;
 	const int on = 1;
 	struct ip ip;
 	uint16_t port;
@@ -90,19 +86,12 @@ listen_on(const char *where)
 		errno = EINVAL;
 		return -1;
 	}
-	if (ip_is_v4(&ip)) {
-		a.in = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(port)};
-		memcpy(&a.in.sin_addr, ip.octets + 12, 4);
-		len = sizeof(a.in);
-	} else {
-		a.in6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(port)};
-		memcpy(&a.in6.sin6_addr, ip.octets, IP_LEN);
-	}
-	fd = socket(a.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	len = (socklen_t)ip_to_sockaddr(&ip, port, &to);
+	fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	if (bind(fd, &a.any, len) != 0 || listen(fd, SOMAXCONN) != 0) {
+	if (bind(fd, (const struct sockaddr *)&to, len) != 0 || listen(fd, SOMAXCONN) != 0) {
 		close(fd);
 		return -1;
 	}

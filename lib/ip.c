@@ -35,6 +35,23 @@ ip_from_sockaddr(const struct sockaddr *sa, struct ip *ip_out, uint16_t *port_ou
 	}
 }
 
+size_t
+ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_storage *to_out)
+{
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+
+	memset(to_out, 0, sizeof(*to_out));
+	if (ip_is_v4(ip)) {
+		memcpy(&in.sin_addr, ip->octets + sizeof(v4_prefix), 4);
+		memcpy(to_out, &in, sizeof(in));
+		return sizeof(in);
+	}
+	memcpy(&in6.sin6_addr, ip->octets, IP_LEN);
+	memcpy(to_out, &in6, sizeof(in6));
+	return sizeof(in6);
+}
+
 bool
 ip_is_v4(const struct ip *ip)
 {

@@ -8,6 +8,7 @@
 #include "lib/buf.h"
 
 struct sockaddr;
+struct sockaddr_storage;
 
 enum { IP_LEN = 16, IP_TEXT_MAX = 46 };
 
@@ -17,6 +18,12 @@ struct ip {
 
 /* Returns: false when the family is neither AF_INET nor AF_INET6. Scope ids are dropped. */
 bool ip_from_sockaddr(const struct sockaddr *sa, struct ip *ip_out, uint16_t *port_out);
+
+/*
+ * The other way. Out: *to_out, zeroed where not used.
+ * Returns: octets of it that bind and connect want.
+ */
+size_t ip_to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_storage *to_out);
 
 bool ip_is_v4(const struct ip *ip);
 

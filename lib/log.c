@@ -1,5 +1,6 @@
 #include "lib/log.h"
 #include "lib/bug.h"
+#include "lib/bucket.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
 
@@ -36,12 +37,12 @@ static struct {
 	uint8_t octets[GATHER_MAX];
 } gathered = {.fd = STDERR_FILENO};
 
-/* A token bucket; tokens in thousandths of a line. */
+/* LIMITED lines. */
 static struct {
-	uint64_t rate; /* lines in a second; 0: no limit */
-	uint64_t tokens, filled_ms;
+	bool on;
+	struct bucket bucket;
 	uint64_t left_out, told_ms;
-} bucket;
+} limited;
 
 const char *
 log_event_name(enum log_event event)
@@ -79,36 +80,24 @@ log_dropped(void)
 
 /* ---- how many ------------------------------------------------------------------------------------ */
 
-enum { LINE_TOKENS = 1000, BURST_SECONDS = 5, TELL_MS = 1000 };
+enum { BURST_SECONDS = 5, TELL_MS = 1000 };
 
 void
 log_limit(uint64_t rate)
 {
-	bucket.rate = rate;
-	bucket.tokens = rate * LINE_TOKENS * BURST_SECONDS;
-	bucket.filled_ms = clock_ms();
+	limited.on = rate > 0;
+	if (limited.on)
+		bucket_init(&limited.bucket, rate, rate * BURST_SECONDS, clock_ms());
 }
 
 /* Returns: whether another limited line may be written now. */
 static bool
-bucket_take(void)
+limited_may_pass(void)
 {
-	uint64_t now = clock_ms();
-	uint64_t most = bucket.rate * LINE_TOKENS * BURST_SECONDS;
-
-	if (bucket.rate == 0)
+	if (!limited.on || bucket_spend(&limited.bucket, clock_ms()))
 		return true;
-	/* rate lines a second are rate thousandths of a line a millisecond */
-	bucket.tokens += (now - bucket.filled_ms) * bucket.rate;
-	bucket.filled_ms = now;
-	if (bucket.tokens > most)
-		bucket.tokens = most;
-	if (bucket.tokens < LINE_TOKENS) {
-		bucket.left_out++;
-		return false;
-	}
-	bucket.tokens -= LINE_TOKENS;
-	return true;
+	limited.left_out++;
+	return false;
 }
 
 static void
@@ -117,12 +106,12 @@ tell_left_out(void)
 	struct log_line l;
 	uint64_t now = clock_ms();
 
-	if (bucket.left_out == 0 || now - bucket.told_ms < TELL_MS)
+	if (limited.left_out == 0 || now - limited.told_ms < TELL_MS)
 		return;
 	log_begin(&l, EVENT_log_limited);
-	log_u64(&l, "lines", bucket.left_out);
-	bucket.left_out = 0;
-	bucket.told_ms = now;
+	log_u64(&l, "lines", limited.left_out);
+	limited.left_out = 0;
+	limited.told_ms = now;
 	log_end(&l);
 }
 
@@ -146,7 +135,7 @@ log_begin(struct log_line *l, enum log_event event)
 	int n;
 
 	l->len = 0;
-	l->left_out = events[event].limited && !bucket_take();
+	l->left_out = events[event].limited && !limited_may_pass();
 	l->cut = l->left_out;
 	l->severity = events[event].severity;
 	if (l->left_out)
@@ -307,7 +296,7 @@ write_out(void)
 bool
 log_waiting(void)
 {
-	return gathered.len > 0 || bucket.left_out > 0;
+	return gathered.len > 0 || limited.left_out > 0;
 }
 
 bool

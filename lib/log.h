@@ -40,8 +40,8 @@ enum log_severity log_event_severity(enum log_event event);
 void log_init(int fd);
 
 /*
- * From now on at most `rate` LIMITED lines in a second, five times as many after a pause. Before
- * the call: no limit. What is left out is counted and told once a second.
+ * From now on at most `rate` LIMITED lines in a second, five times as many after a pause; 0: no
+ * limit, as before the first call. What is left out is counted and told once a second.
  */
 void log_limit(uint64_t rate);
 

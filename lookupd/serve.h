@@ -7,7 +7,7 @@
 #include "lib/grant.h"
 #include "lib/link.h"
 #include "lib/loop.h"
-#include "lookupd/bucket.h"
+#include "lib/bucket.h"
 #include "lookupd/loader.h"
 #include "lookupd/lookup.h"
 

@@ -2,22 +2,6 @@
 
 #include "lib/ip.h"
 
-static void
-server_set_address(struct server *s, const struct ip *ip, uint16_t port)
-{
-	if (ip_is_v4(ip)) {
-		s->address.in.sin_family = AF_INET;
-		s->address.in.sin_port = htons(port);
-		memcpy(&s->address.in.sin_addr, ip->octets + 12, 4);
-		s->address_len = sizeof(s->address.in);
-	} else {
-		s->address.in6.sin6_family = AF_INET6;
-		s->address.in6.sin6_port = htons(port);
-		memcpy(&s->address.in6.sin6_addr, ip->octets, IP_LEN);
-		s->address_len = sizeof(s->address.in6);
-	}
-}
-
 static const char *
 group_init(struct group *g, const struct conf_backend *conf)
 {
@@ -39,7 +23,7 @@ group_init(struct group *g, const struct conf_backend *conf)
 		s->name = conf->servers.items[i];
 		if (!ip_parse_port(span_str(s->name), false, &ip, &port))
 			return "a server that is not address:port";
-		server_set_address(s, &ip, port);
+		s->address_len = (socklen_t)ip_to_sockaddr(&ip, port, &s->address);
 	}
 	return NULL;
 }

@@ -19,11 +19,7 @@ enum {
 };
 
 struct server {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} address;
+	struct sockaddr_storage address;
 	socklen_t address_len;
 	const char *name; /* as configured; lives as long as the configuration */
 	bool sick;        /* the last attempt failed */

@@ -12,28 +12,11 @@
 
 enum { BACKLOG = 4096 };
 
-static socklen_t
-to_sockaddr(const struct ip *ip, uint16_t port, struct sockaddr_storage *out)
-{
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(port)};
-	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-
-	memset(out, 0, sizeof(*out));
-	if (ip_is_v4(ip)) {
-		memcpy(&in.sin_addr, ip->octets + 12, 4);
-		memcpy(out, &in, sizeof(in));
-		return sizeof(in);
-	}
-	memcpy(&in6.sin6_addr, ip->octets, IP_LEN);
-	memcpy(out, &in6, sizeof(in6));
-	return sizeof(in6);
-}
-
 static int
 bind_one(const struct ip *ip, uint16_t port)
 {
 	struct sockaddr_storage to;
-	socklen_t len = to_sockaddr(ip, port, &to);
+	socklen_t len = (socklen_t)ip_to_sockaddr(ip, port, &to);
 	int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	int on = 1;
 

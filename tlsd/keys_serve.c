@@ -30,7 +30,7 @@ keys_serve_sign(
 	size_t len;
 
 	/* Before anything that costs: who asks too often gets no work done. */
-	if (!token_bucket_take(&s->bucket, now_ms)) {
+	if (!bucket_spend(&s->bucket, now_ms)) {
 		KEYS_COUNT(refused_rate)++;
 		complain(s, "rate", now_ms);
 		return 0;
@@ -155,7 +155,7 @@ int
 keys_serve_init(struct keys_server *s, struct loop *loop)
 {
 	*s = (struct keys_server){.loop = loop};
-	token_bucket_init(&s->bucket, KEYS_PER_SECOND, KEYS_BURST, loop_now(loop));
+	bucket_init(&s->bucket, KEYS_PER_SECOND, KEYS_BURST, loop_now(loop));
 	return timer_set(loop, &s->sweep, KEYS_SWEEP_MS, on_sweep, s);
 }
 

@@ -8,7 +8,7 @@
 #include "lib/link.h"
 #include "lib/loop.h"
 #include "tlsd/keyring.h"
-#include "tlsd/token_bucket.h"
+#include "lib/bucket.h"
 
 enum {
 	/* Far over what the handshakes of one machine need, and little enough for an oracle. */
@@ -24,7 +24,7 @@ struct keys_server {
 	void (*on_idle)(void *arg); /* the link to tlsd is gone; may be NULL */
 	void *arg;
 	struct keyring ring;
-	struct token_bucket bucket;
+	struct bucket bucket;
 	struct timer sweep;
 	uint64_t complained_ms; /* the last line about a refusal: one in a second at most */
 };

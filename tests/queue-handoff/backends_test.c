@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "lib/ip.h"
 #include "queue-handoff/complaints.h"
 
 static struct backends
@@ -36,6 +37,19 @@ configured(void)
 }
 
 static void
+assert_address(const struct server *s, const char *address, unsigned port)
+{
+	struct ip got, want;
+	uint16_t got_port;
+
+	assert_true(ip_parse(span_str(address), &want));
+	assert_true(ip_from_sockaddr((const struct sockaddr *)&s->address, &got, &got_port));
+	assert_memory_equal(&got, &want, sizeof(got));
+	assert_int_equal(got_port, port);
+	assert_true(s->address_len > 0 && s->address_len <= sizeof(s->address));
+}
+
+static void
 from_configuration(void **state)
 {
 	struct backends b = configured();
@@ -46,10 +60,9 @@ from_configuration(void **state)
 	assert_int_equal(b.groups[0].connect_ms, 7000);
 	assert_int_equal(b.groups[0].write_ms, 30000);
 	assert_int_equal(b.groups[0].reply_ms, 60000);
-	assert_int_equal(b.groups[0].servers[0].address.in.sin_port, htons(628));
-	assert_int_equal(b.groups[0].servers[1].address.in.sin_addr.s_addr, htonl(0xc0000202));
-	assert_int_equal(b.groups[0].servers[2].address.in6.sin6_family, AF_INET6);
-	assert_int_equal(b.groups[0].servers[2].address.in6.sin6_port, htons(629));
+	assert_address(&b.groups[0].servers[0], "192.0.2.1", 628);
+	assert_address(&b.groups[0].servers[1], "192.0.2.2", 628);
+	assert_address(&b.groups[0].servers[2], "2001:db8::1", 629);
 }
 
 static void

@@ -61,6 +61,13 @@ port_tell(void *ctx, const struct handoff_owner *owner, enum handoff_outcome out
 	p->told++;
 }
 
+/* The servers of these tests have IPv4 addresses. */
+static inline struct sockaddr_in *
+server_in(struct server *s)
+{
+	return (struct sockaddr_in *)(void *)&s->address;
+}
+
 static inline void
 group_set(struct place *p, unsigned servers)
 {
@@ -70,7 +77,7 @@ group_set(struct place *p, unsigned servers)
 	    .title = "test", .count = servers, .connect_ms = 200, .write_ms = 200, .reply_ms = 200};
 	for (unsigned i = 0; i < servers; i++) {
 		g->servers[i].name = "fake";
-		g->servers[i].address.in = p->fakes[i]->address;
+		*server_in(&g->servers[i]) = p->fakes[i]->address;
 		g->servers[i].address_len = sizeof(struct sockaddr_in);
 	}
 }

@@ -40,7 +40,7 @@ connection_after_a_while(void **state)
 	int fill[8], fd, accepted;
 
 	p->backends.groups[0].connect_ms = r.budget_ms = 10000;
-	fd = full_listener(&p->backends.groups[0].servers[0].address.in, fill);
+	fd = full_listener(server_in(&p->backends.groups[0].servers[0]), fill);
 	assert_true(handoff_start(p->handoff, &r));
 	turns(p, 3);
 	assert_int_equal(job_find(p->handoff, &r.owner)->state, JOB_CONNECTING);
@@ -66,7 +66,7 @@ refusal_after_a_while(void **state)
 	int fill[8], fd;
 
 	p->backends.groups[0].connect_ms = r.budget_ms = 10000;
-	fd = full_listener(&p->backends.groups[0].servers[0].address.in, fill);
+	fd = full_listener(server_in(&p->backends.groups[0].servers[0]), fill);
 	assert_true(handoff_start(p->handoff, &r));
 	turns(p, 3);
 	drain_listener(fd, fill);
@@ -210,7 +210,7 @@ row_293_no_way_to_connect(void **state)
 {
 	struct place *p = *state;
 
-	p->backends.groups[0].servers[0].address.in.sin_addr.s_addr = htonl(INADDR_BROADCAST);
+	server_in(&p->backends.groups[0].servers[0])->sin_addr.s_addr = htonl(INADDR_BROADCAST);
 	assert_int_equal(run_small(p), HANDOFF_NO_CONNECTION);
 }
 

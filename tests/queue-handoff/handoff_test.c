@@ -349,7 +349,7 @@ row_277_connect_timeout(void **state)
 {
 	struct place *p = *state;
 	int fill[8];
-	int fd = full_listener(&p->backends.groups[0].servers[0].address.in, fill);
+	int fd = full_listener(server_in(&p->backends.groups[0].servers[0]), fill);
 
 	p->backends.groups[0].connect_ms = 50;
 	assert_int_equal(run_small(p), HANDOFF_NO_CONNECTION);

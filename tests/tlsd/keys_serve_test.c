@@ -268,26 +268,6 @@ row_139_a_million_signatures(void **state)
 	assert_int_equal(made, KEYS_BURST + 500);
 }
 
-static void
-buckets(void **state)
-{
-	struct token_bucket b;
-
-	(void)state;
-	token_bucket_init(&b, 2, 3, 1000);
-	for (int i = 0; i < 3; i++)
-		assert_true(token_bucket_take(&b, 1000));
-	assert_false(token_bucket_take(&b, 1000));
-	assert_false(token_bucket_take(&b, 1499));
-	assert_true(token_bucket_take(&b, 1500));
-	assert_false(token_bucket_take(&b, 1500));
-	/* a clock that goes back gives nothing, a year gives a burst */
-	assert_false(token_bucket_take(&b, 0));
-	for (int i = 0; i < 3; i++)
-		assert_true(token_bucket_take(&b, 31536000000));
-	assert_false(token_bucket_take(&b, 31536000000));
-}
-
 /* ---- keys come and go -------------------------------------------------------------------------------- */
 
 static bool
@@ -375,7 +355,6 @@ main(void)
 	    cmocka_unit_test_setup_teardown(signatures_verify, fresh, clear),
 	    cmocka_unit_test_setup_teardown(row_139_other_requests_are_refused, fresh, clear),
 	    cmocka_unit_test_setup_teardown(row_139_a_million_signatures, fresh, clear),
-	    cmocka_unit_test(buckets),
 	    cmocka_unit_test_setup_teardown(
 		a_replaced_key_stays_until_its_heir_works, fresh, clear),
 	    cmocka_unit_test_setup_teardown(the_same_key_again, fresh, clear),

@@ -1,4 +1,4 @@
-#include "lookupd/bucket.h"
+#include "lib/bucket.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -38,11 +38,27 @@ burst_then_rate(void **state)
 	assert_int_equal(taken(&b, 10), 1);
 }
 
+static void
+spending_takes_what_is_there(void **state)
+{
+	struct bucket b;
+
+	(void)state;
+	bucket_init(&b, 2, 3, 1000);
+	for (int i = 0; i < 3; i++)
+		assert_true(bucket_spend(&b, 1000));
+	assert_false(bucket_spend(&b, 1000));
+	assert_false(bucket_spend(&b, 1499));
+	assert_true(bucket_spend(&b, 1500));
+	assert_false(bucket_spend(&b, 1500));
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(burst_then_rate),
+	    cmocka_unit_test(spending_takes_what_is_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,4 @@
-#include "lookupd/bucket.h"
+#include "lib/bucket.h"
 
 enum { TOKEN = 1000 };
 
@@ -28,4 +28,13 @@ bucket_take(struct bucket *b)
 {
 	if (b->thousandths >= TOKEN)
 		b->thousandths -= TOKEN;
+}
+
+bool
+bucket_spend(struct bucket *b, uint64_t now_ms)
+{
+	bool there = bucket_has(b, now_ms);
+
+	bucket_take(b);
+	return there;
 }
