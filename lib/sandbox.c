@@ -107,7 +107,6 @@ static const struct rule rules[] = {
     {0, "rt_sigprocmask", ANY},
     {0, "rt_sigreturn", ANY},
     {0, "sigaltstack", ANY},
-    {0, "tgkill", ANY}, /* abort() */
     {0, "exit", ANY},
     {0, "exit_group", ANY},
     {0, "uname", ANY},
@@ -186,6 +185,10 @@ filter_load(unsigned flags)
 			continue;
 		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, r->count, r->conditions);
 	}
+	/* abort(), of itself only; a process that is forked later has another number */
+	if (rc == 0)
+		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill),
+		    (flags & SANDBOX_FORK) != 0 ? 0 : 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
 	if (rc == 0 && (flags & SANDBOX_FORK) != 0)
 		rc = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(ENOSYS),
 		    seccomp_syscall_resolve_name("clone3"), 0, NULL);

@@ -378,6 +378,21 @@ check_descriptors(const struct conf *conf)
 	return sessions * DESCRIPTORS_PER_SESSION + DESCRIPTORS_OF_A_PROGRAM;
 }
 
+uint64_t
+check_raise_descriptors(uint64_t needed)
+{
+	struct rlimit limit, higher = {needed, needed};
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return 0;
+	/* Beyond the hard limit only with the capability, which root in a container may lack. */
+	if (limit.rlim_max < needed && setrlimit(RLIMIT_NOFILE, &higher) == 0)
+		return needed;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return limit.rlim_max;
+}
+
 /* Reads one number. Returns: `otherwise` when there is none. */
 static uint64_t
 read_number(const char *path, uint64_t otherwise)
@@ -395,17 +410,13 @@ static void
 check_descriptor_limit(struct check *c)
 {
 	uint64_t needed = check_descriptors(c->conf);
-	struct rlimit limit;
+	uint64_t there = check_raise_descriptors(needed);
 
-	if (getrlimit(RLIMIT_NOFILE, &limit) == -1)
-		return;
-	if (geteuid() == 0) /* may go beyond its own hard limit, up to the kernel's */
-		limit.rlim_max = read_number("/proc/sys/fs/nr_open", 1048576);
-	if (limit.rlim_max < needed)
+	if (there < needed)
 		error(c, "limits.sessions",
 		    "%llu sessions need %llu descriptors for each worker, and the limit is %llu",
 		    (unsigned long long)c->conf->limits.sessions, (unsigned long long)needed,
-		    (unsigned long long)limit.rlim_max);
+		    (unsigned long long)there);
 }
 
 static void

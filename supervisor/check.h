@@ -32,4 +32,10 @@ const char *check_recipients_file(const char *path);
 /* Descriptors that one SMTP worker needs for its share of the sessions. */
 uint64_t check_descriptors(const struct conf *conf);
 
+/*
+ * Raises the limit of descriptors of this process, which its children inherit, as far as the
+ * kernel lets it, and beyond `needed` only when that costs no privilege. Returns: the limit.
+ */
+uint64_t check_raise_descriptors(uint64_t needed);
+
 #endif

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 
 enum {
-	QUICK_MS = 2000,  /* a life shorter than this is a quick death */
+	QUICK_MS = 1000,  /* a life shorter than this is a quick death */
 	BACKOFF_MS = 100, /* after the second quick death in a row; doubles */
 	BACKOFF_MOST_MS = 10000,
 	WORKERS_MS = 3000, /* at the start of the gateway, they wait so long for the others */

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -385,18 +384,6 @@ flush_own_log(void *arg)
 	log_flush();
 }
 
-/* Every descriptor that the kernel lets us have: children inherit the limit. */
-static void
-raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 /* Returns: 0; or an exit status, and standard error says why. */
 static int
 start(struct gatehouse *gh, struct conf *conf)
@@ -452,7 +439,7 @@ gatehouse_run(const char *config_path, const char *libexec_dir)
 
 	if (conf == NULL)
 		return EX_CONFIG;
-	raise_descriptor_limit();
+	check_raise_descriptors(check_descriptors(conf));
 	rc = start(&gh, conf);
 	if (rc == 0) {
 		look_at_recipients(&gh);

@@ -41,7 +41,6 @@ static const char *const calls[] = {
     "rt_sigreturn",
     "getpid",
     "gettid",
-    "tgkill",
     "exit_group",
     NULL,
 };

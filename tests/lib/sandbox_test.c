@@ -127,6 +127,18 @@ do_kill(void)
 }
 
 static long
+do_signal_another(void)
+{
+	return syscall(SYS_tgkill, getppid(), getppid(), 0);
+}
+
+static long
+do_signal_itself(void)
+{
+	return syscall(SYS_tgkill, getpid(), getpid(), 0);
+}
+
+static long
 do_executable_memory(void)
 {
 	return syscall(
@@ -195,6 +207,8 @@ static const struct {
     {"namespace with FORK", SANDBOX_FORK, do_namespace, KILLED},
     {"ptrace", ~0u, do_ptrace, KILLED},
     {"kill", 0, do_kill, KILLED},
+    {"signal another process", 0, do_signal_another, KILLED},
+    {"signal itself", 0, do_signal_itself, ALLOWED},
     {"executable memory", ~0u, do_executable_memory, KILLED},
     {"make memory executable", ~0u, do_make_executable, KILLED},
     {"memory file", 0, do_memfd, KILLED},
