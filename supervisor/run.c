@@ -202,6 +202,15 @@ log_ready(const struct generation *g)
 	log_end(&l);
 }
 
+static void
+on_old_heard(void *arg)
+{
+	struct gatehouse *gh = arg;
+
+	timer_stop(&gh->ready_deadline);
+	control_answer(&gh->control, COMMAND_RELOAD, EX_OK, SPAN("reloaded\n"));
+}
+
 /* The new generation serves from now on; the old one finishes its sessions. */
 static void
 replace_serving(struct gatehouse *gh)
@@ -210,8 +219,11 @@ replace_serving(struct gatehouse *gh)
 	gh->serving = gh->coming;
 	gh->coming = NULL;
 	log_relay_open(gh->serving->conf->top.log == CONF_LOG_SYSLOG);
-	control_answer(&gh->control, COMMAND_RELOAD, EX_OK, SPAN("reloaded\n"));
 	generation_drain(gh->going, PATIENCE_MS, STOP_MS);
+	/* Answered when its workers have answered, and so have heard that they accept no more. */
+	timer_set(gh->loop, &gh->ready_deadline, STATUS_MS, on_old_heard, gh);
+	if (gh->going != NULL)
+		generation_ask_status(gh->going);
 }
 
 static void
@@ -272,6 +284,10 @@ on_generation_status(void *ctx, struct generation *g)
 	struct buf b = BUF_OVER(room);
 	struct gatehouse *gh = ctx;
 
+	if (g == gh->going) {
+		on_old_heard(gh);
+		return;
+	}
 	timer_stop(&gh->status_deadline);
 	status_put(&b, g, gh->started_ms, loop_now(gh->loop));
 	control_answer(
