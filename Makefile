@@ -66,7 +66,6 @@ PROGRAMS := $(addprefix $(SBIN)/,gatehouse gatehouse-recipients) \
 .PHONY: all run check check-unit check-fuzz check-docs check-e2e check-torture \
 	bench fuzz torture lint docs install clean peers
 .DELETE_ON_ERROR:
-.SECONDARY:
 
 all: $(PROGRAMS)
 
@@ -146,6 +145,8 @@ run: all
 
 # tests/DIR/FILE_test.c is linked with the archive of DIR and with lib.
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/san/%,$(wildcard tests/*/*_test.c))
+# Made by a chain of patterns, but kept.
+.SECONDARY: $(UNIT_TESTS:%=%.o)
 FUZZERS := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_*.c))
 
 define UNIT_TEST
