@@ -63,11 +63,17 @@ ip_put(struct buf *b, const struct ip *ip)
 {
 	char text[INET6_ADDRSTRLEN] = "";
 
-	if (ip_is_v4(ip))
-		inet_ntop(AF_INET, ip->octets + sizeof(v4_prefix), text, sizeof(text));
-	else
+	if (!ip_is_v4(ip)) {
 		inet_ntop(AF_INET6, ip->octets, text, sizeof(text));
-	buf_put_str(b, text);
+		buf_put_str(b, text);
+		return;
+	}
+	/* In every log line: inet_ntop would go through printf. */
+	for (size_t i = sizeof(v4_prefix); i < IP_LEN; i++) {
+		buf_put_decimal(b, ip->octets[i]);
+		if (i + 1 < IP_LEN)
+			buf_put_u8(b, '.');
+	}
 }
 
 bool

@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <unistd.h>
 
 enum {
@@ -131,18 +130,16 @@ put(struct log_line *l, const void *p, size_t len)
 void
 log_begin(struct log_line *l, enum log_event event)
 {
-	char head[64];
-	int n;
+	const char severity = (char)('0' + events[event].severity);
 
 	l->len = 0;
 	l->left_out = events[event].limited && !limited_may_pass();
 	l->cut = l->left_out;
 	l->severity = events[event].severity;
-	if (l->left_out)
-		return;
-	n = snprintf(
-	    head, sizeof(head), "<%d>event=%s", (int)events[event].severity, events[event].name);
-	put(l, head, (size_t)n);
+	put(l, "<", 1);
+	put(l, &severity, 1);
+	put(l, ">event=", 7);
+	put(l, events[event].name, strlen(events[event].name));
 }
 
 static bool
