@@ -2,7 +2,7 @@
  * The real session machine, with the other programs played and a clock of its own.
  *
  * The input is a script: an octet says what happens next, the following ones how much of the
- * rest the client says, how long we wait, or which program changes its behaviour. Held against:
+ * rest the client says, how long we wait, which program changes its behaviour, or that there is a new database. Held against:
  * no crash, no submit with a recipient that was not granted or a file that is not sealed, never
  * more replies than the client's lines can have caused, nothing left behind.
  */
@@ -57,6 +57,8 @@ say_common(struct stage *g, struct script *s, size_t *lines)
 	    "MAIL FROM:<>\r\n",
 	    "RCPT TO:<u@ours.example>\r\nRCPT TO:<v@ours.example>\r\nDATA\r\n",
 	    "MAIL FROM:<a@b.example> SIZE=70000\r\nRCPT TO:<u@ours.example>\r\nDATA\r\n",
+	    "RCPT TO:<leaves@ours.example>\r\nRCPT TO:<moves@ours.example>\r\n",
+	    "RCPT TO:<leaves@ours.example>\r\n",
 	};
 	const char *text = common[take(s) % (sizeof(common) / sizeof(common[0]))];
 
@@ -121,6 +123,8 @@ play(struct stage *g, struct script *s, size_t *lines)
 			stage_jump(g, take(s) * UINT64_C(997));
 		else if (what < 246)
 			finish_tls(g);
+		else if (what < 252)
+			stage_announce(g, take(s) % 4u);
 		else if (what == 255)
 			worker_drain(&g->worker, true, on_idle, NULL);
 		stage_run(g);

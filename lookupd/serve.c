@@ -148,6 +148,21 @@ on_rcpt_ask(void *ctx, struct link *link, const union msg *m, int *fd)
 
 /* ---- workers ------------------------------------------------------------------------------------ */
 
+/*
+ * Row 269: what the worker was granted by another database it asks for again. When it cannot be
+ * sent, nor can an answer, which ends the link.
+ */
+static void
+tell_generation(const struct worker *w)
+{
+	struct msg_generation m;
+
+	if (w->serve->db == NULL)
+		return;
+	m.generation = w->serve->db->header.generation;
+	link_send(w->link, MSG_generation, &m, -1);
+}
+
 static void
 worker_free(struct worker *w)
 {
@@ -203,6 +218,7 @@ serve_peer(struct serve *s, unsigned index, uint32_t instance, int fd)
 	if (s->workers[index] != NULL)
 		worker_free(s->workers[index]);
 	s->workers[index] = w;
+	tell_generation(w);
 	return 0;
 }
 
@@ -259,6 +275,9 @@ take_into_service(struct serve *s)
 	s->db = loader_take(s->loading);
 	database_free(&old);
 	s->alarm_at_ms = 0;
+	for (size_t i = 0; i < SERVE_WORKERS; i++)
+		if (s->workers[i] != NULL)
+			tell_generation(s->workers[i]);
 	LOOKUPD_COUNT(databases_taken)++;
 	log_taken(s);
 	check_postmaster(s);

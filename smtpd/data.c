@@ -1,6 +1,7 @@
 #include "smtpd/data.h"
 
 #include "smtpd/counters.h"
+#include "smtpd/recheck.h"
 #include "smtpd/submission.h"
 #include "smtpd/worker.h"
 
@@ -105,6 +106,8 @@ on_end_of_data(struct session *s)
 	complaint = judge(t, reject_bare_lf);
 	if (complaint != REPLY_NONE)
 		submission_refuse(s, complaint);
+	else if (recheck_needed(s))
+		recheck_begin(s);
 	else
 		submission_begin(s);
 }

@@ -16,6 +16,13 @@ on_rcpt_answer(struct worker *w, const union msg *m, int *fd)
 }
 
 static void
+on_generation(struct worker *w, const union msg *m, int *fd)
+{
+	(void)fd;
+	w->generation = m->generation.generation;
+}
+
+static void
 on_envelope_answer(struct worker *w, const union msg *m, int *fd)
 {
 	(void)fd;
@@ -61,6 +68,7 @@ on_tls_failed(struct worker *w, const union msg *m, int *fd)
 
 static void (*const handlers[MSG_LIMIT])(struct worker *w, const union msg *m, int *fd) = {
     [MSG_rcpt_answer] = on_rcpt_answer,
+    [MSG_generation] = on_generation,
     [MSG_envelope_answer] = on_envelope_answer,
     [MSG_refused] = on_refused,
     [MSG_commit_ask] = on_commit_ask,
@@ -86,6 +94,7 @@ partners_dispatch(struct worker *w, enum msg_type type, const union msg *m, int 
 	}
 
 HANDLE(rcpt_answer)
+HANDLE(generation)
 HANDLE(envelope_answer)
 HANDLE(refused)
 HANDLE(commit_ask)
@@ -95,6 +104,7 @@ HANDLE(tls_failed)
 
 static const struct link_handler lookupd_handlers[] = {
     {MSG_rcpt_answer, take_rcpt_answer},
+    {MSG_generation, take_generation},
 };
 static const struct link_handler validators_handlers[] = {
     {MSG_envelope_answer, take_envelope_answer},

@@ -2,6 +2,7 @@
 
 #include "smtpd/counters.h"
 #include "smtpd/journal.h"
+#include "smtpd/recheck.h"
 #include "smtpd/worker.h"
 
 bool
@@ -57,6 +58,39 @@ details_for(enum reply_id id, const struct msg_rcpt_answer *answer, struct reply
 	}
 }
 
+bool
+recipients_accepted(const struct msg_rcpt_answer *answer)
+{
+	return answer->verdict == RCPT_ACCEPTED && answer->recipient.len > 0 &&
+	       answer->recipient.len <= ADDRESS_MAX;
+}
+
+static enum reply_id
+refusal(const struct msg_rcpt_answer *answer)
+{
+	static const enum reply_id replies[] = {
+	    [RCPT_ACCEPTED] = REPLY_lookup_failed, /* but it does not say whom */
+	    [RCPT_UNKNOWN_USER] = REPLY_unknown_user,
+	    [RCPT_UNKNOWN_DOMAIN] = REPLY_unknown_domain,
+	    [RCPT_REFUSED] = REPLY_recipient_refused,
+	    [RCPT_DEFERRED] = REPLY_recipient_deferred,
+	    [RCPT_TROUBLE] = REPLY_lookup_failed,
+	};
+
+	if (answer->verdict == RCPT_DEFERRED && span_eq(answer->status, SPAN("4.2.2")))
+		return REPLY_mailbox_full;
+	return replies[answer->verdict];
+}
+
+enum reply_id
+recipients_refusal(const struct msg_rcpt_answer *answer, struct reply_details *d_out)
+{
+	enum reply_id id = refusal(answer);
+
+	details_for(id, answer, d_out);
+	return id;
+}
+
 /* The last word on one RCPT. */
 static void
 settle(struct session *s, enum reply_id id, const struct msg_rcpt_answer *answer, struct span asked)
@@ -97,12 +131,10 @@ count_excess(struct transaction *t)
 
 /* lookupd would accept it: does it fit into this transaction? */
 static enum reply_id
-decide_accepted(struct session *s, const struct msg_rcpt_answer *answer)
+decide_accepted(struct session *s, const struct msg_rcpt_answer *answer, struct span asked)
 {
 	struct transaction *t = s->transaction;
 
-	if (answer->recipient.len == 0 || answer->recipient.len > ADDRESS_MAX)
-		return REPLY_lookup_failed;
 	if (transaction_find(t, answer->recipient) != NULL)
 		return REPLY_recipient_ok; /* once in the envelope (row 97) */
 	if (!transaction_same_group(t, answer))
@@ -113,7 +145,7 @@ decide_accepted(struct session *s, const struct msg_rcpt_answer *answer)
 		return count_excess(t);
 	if (answer->size_limit > 0 && t->declared_size > answer->size_limit)
 		return REPLY_too_large;
-	if (!transaction_add(t, answer))
+	if (!transaction_add(t, asked, answer))
 		return count_excess(t);
 	if (s->state == STATE_MAIL)
 		state_set(s, STATE_RCPT);
@@ -121,24 +153,13 @@ decide_accepted(struct session *s, const struct msg_rcpt_answer *answer)
 }
 
 static enum reply_id
-decide(struct session *s, const struct msg_rcpt_answer *answer)
+decide(struct session *s, const struct msg_rcpt_answer *answer, struct span asked)
 {
-	switch ((enum rcpt_verdict)answer->verdict) {
-	case RCPT_ACCEPTED:
-		return decide_accepted(s, answer);
-	case RCPT_UNKNOWN_USER:
+	if (recipients_accepted(answer))
+		return decide_accepted(s, answer, asked);
+	if (answer->verdict == RCPT_UNKNOWN_USER)
 		return count_unknown(s);
-	case RCPT_UNKNOWN_DOMAIN:
-		return REPLY_unknown_domain;
-	case RCPT_REFUSED:
-		return REPLY_recipient_refused;
-	case RCPT_DEFERRED:
-		return span_eq(answer->status, SPAN("4.2.2")) ? REPLY_mailbox_full
-		                                              : REPLY_recipient_deferred;
-	case RCPT_TROUBLE:
-		break;
-	}
-	return REPLY_lookup_failed;
+	return refusal(answer);
 }
 
 /* ---- questions and answers ------------------------------------------------------------------ */
@@ -169,11 +190,15 @@ recipients_on_answer(struct worker *w, const struct msg_rcpt_answer *answer)
 		s->transaction->stale--;
 		return;
 	}
+	if (s->state == STATE_RECHECK) {
+		recheck_on_answer(s, answer);
+		return;
+	}
 	if (!recipients_pending(s) || (IN_COMMANDS & 1u << s->state) == 0)
 		return;
 	transaction_answered(s->transaction, &asked);
 	expect_next(s);
-	settle(s, decide(s, answer), answer, asked);
+	settle(s, decide(s, answer, asked), answer, asked);
 	/* Lines that wait are looked at when the last answer is in; so is room for questions. */
 	if (s->waiting && !recipients_pending(s))
 		session_resume(s);
@@ -224,8 +249,11 @@ recipients_on_lookupd_lost(struct session *s)
 	if (s->transaction == NULL)
 		return;
 	s->transaction->stale = 0;
-	if (!recipients_pending(s))
+	if (s->state == STATE_RECHECK)
+		recheck_give_up(s);
+	else if (recipients_pending(s))
+		give_up(s, 0);
+	else
 		return;
-	give_up(s, 0);
 	worker_resume_later(s);
 }

@@ -20,6 +20,12 @@ void recipients_ask(struct session *s, struct span to);
 
 void recipients_on_answer(struct worker *w, const struct msg_rcpt_answer *answer);
 
+/* Whether lookupd accepts the recipient, and says which one. */
+bool recipients_accepted(const struct msg_rcpt_answer *answer);
+
+/* In: an answer that does not accept. Out: what the record of the recipient adds to the reply. */
+enum reply_id recipients_refusal(const struct msg_rcpt_answer *answer, struct reply_details *d_out);
+
 /* lookupd took too long, or its link ended: the outstanding recipients are deferred, in order. */
 void recipients_overdue(struct session *s);
 void recipients_on_lookupd_lost(struct session *s);

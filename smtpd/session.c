@@ -11,6 +11,7 @@
 #include "smtpd/counters.h"
 #include "smtpd/data.h"
 #include "smtpd/journal.h"
+#include "smtpd/recheck.h"
 #include "smtpd/recipients.h"
 #include "smtpd/submission.h"
 #include "smtpd/worker.h"
@@ -464,6 +465,8 @@ session_overdue(struct session *s)
 
 	if (s->state == STATE_CONNECTED) {
 		greet(s);
+	} else if (s->state == STATE_RECHECK) {
+		recheck_overdue(s);
 	} else if (s->state == STATE_SUBMITTED) {
 		submission_overdue(s);
 	} else if (stuck || in_states(s, IN(TLS) | IN(CLOSING))) {

@@ -11,6 +11,7 @@ enum session_state {
 	STATE_MAIL,      /* MAIL was accepted; no recipient was */
 	STATE_RCPT,      /* at least one recipient was accepted */
 	STATE_CONTENT,   /* 354 was said; content comes in */
+	STATE_RECHECK,   /* the content is good; lookupd is asked about the recipients again */
 	STATE_SUBMITTED, /* the message is with the validators or queue-handoff */
 	STATE_TLS,       /* the socket is with tlsd */
 	STATE_CLOSING,   /* the last reply is queued; nothing is executed any more */

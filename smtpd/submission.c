@@ -18,18 +18,25 @@ count_verdict(enum reply_id id)
 }
 
 /* The last word on the transaction; the session is ready for another. */
-static void
-finish(struct session *s, enum reply_id id)
+void
+submission_finish(struct session *s, enum reply_id id, const struct reply_details *said)
 {
 	struct id transaction_id = s->transaction->id;
-	struct reply_details details = {.id = id_span(&transaction_id)};
+	struct reply_details details = *said;
 
+	details.id = id_span(&transaction_id);
 	s->transaction->verdict = id;
 	count_verdict(id);
 	session_end_transaction(s);
 	state_set(s, STATE_READY);
 	session_expect_within(s, s->worker->conf->limits.command_timeout * 1000);
 	session_reply_with(s, id, &details);
+}
+
+static void
+finish(struct session *s, enum reply_id id)
+{
+	submission_finish(s, id, &(struct reply_details){0});
 }
 
 void
@@ -42,6 +49,14 @@ submission_refuse(struct session *s, enum reply_id id)
 
 /* ---- on the way --------------------------------------------------------------------------------- */
 
+uint64_t
+submission_time_left(const struct session *s)
+{
+	uint64_t due = s->transaction->end_ms + s->worker->conf->limits.reply_budget * 1000;
+
+	return due > s->worker->now_ms ? due - s->worker->now_ms : 0;
+}
+
 static struct msg_submit
 compose(const struct session *s, const struct transaction *t)
 {
@@ -50,7 +65,7 @@ compose(const struct session *s, const struct transaction *t)
 	    .transaction = t->number,
 	    .id = id_span(&t->id),
 	    .received = clock_unix(),
-	    .budget_ms = (uint32_t)(s->worker->conf->limits.reply_budget * 1000),
+	    .budget_ms = (uint32_t)submission_time_left(s),
 	    .helo = span_of(s->helo, s->helo_len),
 	    .esmtp = s->esmtp,
 	    .eight_bit = t->eight_bit,
@@ -86,7 +101,7 @@ submission_begin(struct session *s)
 	t->submitted = worker_send(
 	    s->worker, PROGRAM_VALIDATORS, MSG_submit, &m, message_take_fd(&t->message));
 	message_release(&t->message);
-	session_expect_within(s, s->worker->conf->limits.reply_budget * 1000);
+	session_expect_within(s, submission_time_left(s));
 	if (!t->submitted)
 		submission_refuse(s, REPLY_internal);
 }

@@ -13,6 +13,12 @@ void submission_begin(struct session *s);
 /* The transaction ends with that reply. In state CONTENT or SUBMITTED. */
 void submission_refuse(struct session *s, enum reply_id id);
 
+/* The same, with what the details add to the reply. In state RECHECK or SUBMITTED. */
+void submission_finish(struct session *s, enum reply_id id, const struct reply_details *details);
+
+/* After the end of data: milliseconds until the reply is due. */
+uint64_t submission_time_left(const struct session *s);
+
 void submission_on_envelope_answer(struct worker *w, const struct msg_envelope_answer *answer);
 void submission_on_refused(struct worker *w, const struct msg_refused *refused);
 void submission_on_commit_ask(struct worker *w, const struct msg_commit_ask *ask);

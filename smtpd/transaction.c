@@ -207,35 +207,80 @@ fix_group(struct transaction *t, const struct msg_rcpt_answer *answer)
 	t->class_len = (uint8_t)answer->class.len;
 }
 
-bool
-transaction_add(struct transaction *t, const struct msg_rcpt_answer *answer)
+struct span
+transaction_asked(const struct recipient *r)
 {
-	struct span address = answer->recipient;
+	return r->asked_len > 0 ? span_of(r->address + r->len, r->asked_len)
+	                        : span_of(r->address, r->len);
+}
+
+/* Its grant. */
+static void
+set_grant(struct transaction *t, struct recipient *r, const struct msg_rcpt_answer *answer)
+{
+	r->size_limit = answer->size_limit;
+	r->generation = answer->generation;
+	r->expiry = answer->expiry;
+	memcpy(r->grant, answer->grant, sizeof(r->grant));
+	if (r->size_limit > 0 && r->size_limit < t->size_limit)
+		t->size_limit = r->size_limit;
+}
+
+static struct recipient *
+make_recipient(struct transaction *t, struct span asked, struct span address)
+{
+	size_t asked_len = span_eq(asked, address) ? 0 : asked.len;
+	struct recipient *r = arena_alloc(t, sizeof(*r) + address.len + asked_len);
+
+	if (r == NULL)
+		return NULL;
+	*r = (struct recipient){
+	    .hash = hash_of(address),
+	    .len = (uint16_t)address.len,
+	    .local_len = (uint16_t)span_find_last(address, '@'),
+	    .asked_len = (uint16_t)asked_len,
+	};
+	memcpy(r->address, address.p, address.len);
+	if (asked_len > 0)
+		memcpy(r->address + r->len, asked.p, asked_len);
+	return r;
+}
+
+bool
+transaction_add(struct transaction *t, struct span asked, const struct msg_rcpt_answer *answer)
+{
+	size_t granted_len = GRANTED_OVERHEAD + answer->recipient.len;
 	struct recipient *r;
 
-	if (t->granted_len + GRANTED_OVERHEAD + address.len > TRANSACTION_GRANTED_MAX)
+	if (t->granted_len + granted_len > TRANSACTION_GRANTED_MAX)
 		return false;
-	r = arena_alloc(t, sizeof(*r) + address.len);
+	r = make_recipient(t, asked, answer->recipient);
 	if (r == NULL)
 		return false;
 	if (t->recipients == 0)
 		fix_group(t, answer);
-	*r = (struct recipient){
-	    .hash = hash_of(address),
-	    .size_limit = answer->size_limit,
-	    .generation = answer->generation,
-	    .expiry = answer->expiry,
-	    .len = (uint16_t)address.len,
-	    .local_len = (uint16_t)span_find_last(address, '@'),
-	};
-	memcpy(r->grant, answer->grant, sizeof(r->grant));
-	memcpy(r->address, address.p, address.len);
+	set_grant(t, r, answer);
 	*t->tail = r;
 	t->tail = &r->next;
 	t->recipients++;
-	t->granted_len += GRANTED_OVERHEAD + address.len;
-	if (r->size_limit > 0 && r->size_limit < t->size_limit)
-		t->size_limit = r->size_limit;
+	t->granted_len += granted_len;
+	return true;
+}
+
+bool
+transaction_renew(struct transaction *t, struct recipient *r, const struct msg_rcpt_answer *answer)
+{
+	if (t->recipients == 1) {
+		t->first = NULL;
+		t->tail = &t->first;
+		t->recipients = 0;
+		t->granted_len = 0;
+		return transaction_add(t, transaction_asked(r), answer);
+	}
+	if (!span_eq(span_of(r->address, r->len), answer->recipient) ||
+	    !transaction_same_group(t, answer))
+		return false;
+	set_grant(t, r, answer);
 	return true;
 }
 

@@ -25,8 +25,9 @@ struct recipient {
 	uint64_t size_limit, generation, expiry;
 	uint32_t hash; /* of the address in lower case */
 	uint16_t len, local_len;
+	uint16_t asked_len; /* 0: asked for by this very address */
 	uint8_t grant[32];
-	uint8_t address[]; /* inside form */
+	uint8_t address[]; /* inside form; behind it, the one that was asked for */
 };
 
 struct arena_block;
@@ -62,7 +63,11 @@ struct transaction {
 	bool storage_failed;
 	uint64_t stored; /* octets of content in LF form, once it ended */
 
-	/* after the end of data */
+	/* after the end of data: recipients that lookupd is asked about again */
+	const struct recipient *unasked;
+	struct recipient *unanswered;
+	unsigned outstanding; /* those between them */
+
 	bool submitted; /* validators have it; they need no envelope_drop */
 	bool committed; /* we told queue-handoff to go */
 	enum auth_result spf;
@@ -95,8 +100,19 @@ const struct recipient *transaction_find(const struct transaction *t, struct spa
 /* Whether the answer belongs to the same back-end group and policy class as those before. */
 bool transaction_same_group(const struct transaction *t, const struct msg_rcpt_answer *answer);
 
-/* Adds an accepted recipient. Returns: false when its memory is used up. */
-bool transaction_add(struct transaction *t, const struct msg_rcpt_answer *answer);
+/* Adds an accepted recipient. In: asked, as the client named it. Returns: false when its memory is used up. */
+bool transaction_add(
+    struct transaction *t, struct span asked, const struct msg_rcpt_answer *answer);
+
+/*
+ * Replaces the grant of a recipient by a newer one. A single recipient may go elsewhere now; of
+ * several, each must go where it went. Returns: false when it does not, or memory is out.
+ */
+bool transaction_renew(
+    struct transaction *t, struct recipient *r, const struct msg_rcpt_answer *answer);
+
+/* The address that the client named. */
+struct span transaction_asked(const struct recipient *r);
 
 /* Encodes the list of grants for `submit` into b. */
 struct msg_list transaction_granted(const struct transaction *t, struct buf *b);

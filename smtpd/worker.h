@@ -32,6 +32,7 @@ struct worker {
 	uint64_t now_ms; /* read at the beginning of each event */
 	struct id_maker ids;
 	uint64_t transactions; /* counts up */
+	uint64_t generation;   /* of the database, as lookupd last told; 0: it has not */
 	bool tls_offered;      /* a link to tlsd was given once */
 	bool draining;
 	bool goodbye;               /* draining, and clients are told so */

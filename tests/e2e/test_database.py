@@ -55,6 +55,33 @@ class Database(unittest.TestCase):
             self.assertEqual(second.data(messages.simple()).code, 250)
         self.assertEqual(self.gateway.programs(), before)
 
+    def data_over_a_change(self, recipients, after):
+        """Accepted recipients; a new database before the end of data. Returns the reply to it."""
+        with self.gateway.client() as client:
+            for reply in client.envelope("s@sender.example", recipients):
+                self.assertEqual(reply.code, 250)
+            self.assertEqual(client.command("DATA").code, 354)
+            client.send(b"Subject: x\r\n\r\nfirst line\r\n")
+            had = self.taken()
+            self.gateway.compile(after)
+            wait_until(lambda: self.taken() > had, "the new database")
+            client.send(b".\r\n")
+            return client.reply()
+
+    def test_row_F44_user_removed_before_the_end_of_data(self):
+        reply = self.data_over_a_change(["alice@example.com"], "bob@example.com\n")
+        self.assertEqual(reply.status, "550 5.1.1")
+
+    def test_row_F44_one_of_two_users_removed_before_the_end_of_data(self):
+        reply = self.data_over_a_change(["alice@example.com", "carol@example.com"],
+                                        "carol@example.com\n")
+        self.assertEqual(reply.status, "451 4.3.0")
+
+    def test_row_F38_still_accepted_at_the_end_of_data(self):
+        reply = self.data_over_a_change(["alice@example.com", "carol@example.com"],
+                                        LIST + "new@example.com\n")
+        self.assertEqual(reply.status, "250 2.0.0")
+
     def test_row_F44_user_removed(self):
         with self.gateway.client() as client:
             had = self.taken()

@@ -22,6 +22,8 @@ enum { ANSWERS = 4096, RATE = 100, BURST = RATE * SERVE_BURST_S };
 struct asker {
 	struct link *link;
 	unsigned lost;
+	unsigned told;       /* how often lookupd said its generation */
+	uint64_t generation; /* what it said last */
 	size_t count;
 	struct {
 		struct msg_rcpt_answer m; /* spans point into octets */
@@ -67,18 +69,32 @@ on_answer(void *ctx, struct link *link, const union msg *m, int *fd)
 }
 
 static void
+on_generation(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct asker *a = ctx;
+
+	(void)link;
+	(void)fd;
+	a->told++;
+	a->generation = m->generation.generation;
+}
+
+static void
 on_lost(void *ctx, struct link *link)
 {
 	(void)link;
 	((struct asker *)ctx)->lost++;
 }
 
-static const struct link_handler handlers[] = {{MSG_rcpt_answer, on_answer}};
+static const struct link_handler handlers[] = {
+    {MSG_rcpt_answer, on_answer},
+    {MSG_generation, on_generation},
+};
 static const struct link_role smtpd_role = {
     .self = PROGRAM_SMTPD,
     .peer = PROGRAM_LOOKUPD,
     .handlers = handlers,
-    .handler_count = 1,
+    .handler_count = 2,
     .on_lost = on_lost,
 };
 
@@ -519,6 +535,42 @@ new_database_in_steps(void **state)
 }
 
 static void
+row_269_workers_are_told_the_generation(void **state)
+{
+	(void)state;
+	turns(4);
+	assert_int_equal(one->told, 1);
+	assert_int_equal(one->generation, 10);
+	give_list("new@example.com\n", 11, true);
+	ask(one, 1, 1, "new@example.com");
+	turns(6);
+	assert_int_equal(one->told, 2);
+	assert_int_equal(one->generation, 11);
+	assert_int_equal(two->told, 2);
+	assert_int_equal(two->generation, 11);
+	assert_int_equal(one->answers[0].m.generation, 11);
+	/* Not of one that is not taken. */
+	give_octets(SPAN("nothing of the kind"));
+	turns(20);
+	assert_int_equal(one->told, 2);
+}
+
+static void
+row_269_without_a_database_no_generation(void **state)
+{
+	(void)state;
+	stop(NULL);
+	assert_int_equal(start_with(NULL), 0);
+	connect_asker(one, 0, 1);
+	turns(4);
+	assert_int_equal(one->told, 0);
+	give_list(list, 12, true);
+	turns(4);
+	assert_int_equal(one->told, 1);
+	assert_int_equal(one->generation, 12);
+}
+
+static void
 f42_bad_database_keeps_the_old_one(void **state)
 {
 	(void)state;
@@ -631,6 +683,8 @@ main(void)
 	    TEST(row_274_too_many_misses),
 	    TEST(hits_cost_nothing),
 	    TEST(new_database_in_steps),
+	    TEST(row_269_workers_are_told_the_generation),
+	    TEST(row_269_without_a_database_no_generation),
 	    TEST(f42_bad_database_keeps_the_old_one),
 	    TEST(f46_a_hundred_databases_at_once),
 	    TEST(row_270_is_an_alarm),

@@ -301,6 +301,31 @@ do_recipients(struct player *p, struct span rest)
 		COMPLAIN(p, "the recipients are \"%s\"", p->g->last.to);
 }
 
+/* Loads another database. */
+static void
+do_generation(struct player *p, struct span rest)
+{
+	flush_segment(p);
+	stage_announce(p->g, number(p, rest));
+}
+
+static void
+do_granted_by(struct player *p, struct span rest)
+{
+	flush_segment(p);
+	if (p->g->last.generation != number(p, rest))
+		COMPLAIN(p, "the grants are of generation %llu",
+		    (unsigned long long)p->g->last.generation);
+}
+
+static void
+do_questions(struct player *p, struct span rest)
+{
+	flush_segment(p);
+	if (p->g->asks != number(p, rest))
+		COMPLAIN(p, "lookupd was asked %u times", p->g->asks);
+}
+
 static void
 do_partner(struct player *p, struct span rest, enum program_id who)
 {
@@ -434,6 +459,9 @@ static const struct {
     {"messages", do_messages},
     {"content:", do_content},
     {"recipients:", do_recipients},
+    {"generation", do_generation},
+    {"granted-by", do_granted_by},
+    {"questions", do_questions},
     {"lookupd", do_lookupd},
     {"validators", do_validators},
     {"queue-handoff", do_handoff},

@@ -276,6 +276,41 @@ taken_before_the_commit_is_not_believed(void **state)
 }
 
 /* Messages of the wrong session or transaction, or at the wrong time, change nothing. */
+/* Row 269: more recipients than may be asked about at once, all asked about again, in order. */
+static void
+row_269_a_full_envelope(void **state)
+{
+	enum { RECIPIENTS = 1000 };
+	struct stage *g = stage_new();
+	char line[64];
+
+	(void)state;
+	stage_set(g, "limits.recipients", "1000");
+	stage_announce(g, 1);
+	stage_connect(g);
+	stage_say(g, "EHLO x\r\n", 8);
+	stage_say(g, "MAIL FROM:<a@b.example>\r\n", 25);
+	for (int i = 0; i < RECIPIENTS; i++) {
+		snprintf(line, sizeof(line), "RCPT TO:<u%d@ours.example>\r\n", i);
+		stage_say(g, line, strlen(line));
+	}
+	stage_say(g, "DATA\r\n", 6);
+	stage_announce(g, 2);
+	g->lookupd = STAGE_HOLDS;
+	stage_say(g, "Subject: x\r\n\r\n.\r\n", 17);
+	assert_int_equal(g->asks, RECIPIENTS + TRANSACTION_PENDING_MAX);
+	assert_int_equal(g->session->state, STATE_RECHECK);
+	g->lookupd = STAGE_ANSWERS;
+	stage_run(g);
+	assert_int_equal(g->asks, 2 * RECIPIENTS);
+	assert_int_equal(g->submits, 1);
+	assert_int_equal(g->last.recipients, RECIPIENTS);
+	assert_int_equal(g->last.generation, 2);
+	assert_false(g->cheated);
+	assert_int_equal(g->session->state, STATE_READY);
+	stage_free(g);
+}
+
 static void
 stray_messages_are_ignored(void **state)
 {
@@ -324,6 +359,7 @@ main(void)
 	    cmocka_unit_test(replies_are_gathered),
 	    cmocka_unit_test(longest_recipients_fit),
 	    cmocka_unit_test(taken_before_the_commit_is_not_believed),
+	    cmocka_unit_test(row_269_a_full_envelope),
 	    cmocka_unit_test(stray_messages_are_ignored),
 	};
 

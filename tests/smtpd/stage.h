@@ -7,6 +7,9 @@
  *   trouble@      cannot tell      second@    another back end    small@ 2000 octets at most
  *   postmaster    goes to admin@ours.example
  *   anything else is accepted; local parts with % ! | / are unknown; other domains are not ours.
+ * From generation 2 on:
+ *   leaves...@   550 5.1.1         closes@    refused, 5.2.1      moves@    another back end
+ *   shrinks@     30 octets at most   fails@   cannot tell         postmaster   to chief@ours.example
  */
 #ifndef TESTS_SMTPD_STAGE_H
 #define TESTS_SMTPD_STAGE_H
@@ -32,6 +35,7 @@ struct stage_message {
 	unsigned recipients;
 	char to[2048]; /* space after each */
 	bool with_file, eight_bit, tls;
+	uint64_t generation; /* that granted all recipients; 0: not the same for all */
 };
 
 struct stage {
@@ -56,12 +60,14 @@ struct stage {
 	} queue[STAGE_QUEUE];
 	size_t queue_len, done;
 
-	char granted[STAGE_HEARD]; /* "transaction address\n" of all grants */
+	char granted[STAGE_HEARD]; /* "transaction generation address\n" of all grants */
 	size_t granted_len;
 	bool
 	    cheated; /* a submit with a recipient that was not granted, or a file that is not sealed */
 	unsigned envelopes, drops, submits, commits, go;
 	struct stage_message last;
+	uint64_t generation; /* of the played database; 0: lookupd tells none */
+	unsigned asks;
 	int tls_fd;
 	uint64_t tls_session;
 };
@@ -108,11 +114,11 @@ stage_queue(struct stage *g, enum msg_type type, uint64_t session, uint64_t tran
 }
 
 static inline bool
-stage_was_granted(const struct stage *g, uint64_t transaction, struct span address)
+stage_was_granted(const struct stage *g, uint64_t transaction, const struct msg_granted *m)
 {
 	char line[700];
-	int n = snprintf(line, sizeof(line), "%llu %.*s\n", (unsigned long long)transaction,
-	    (int)address.len, (const char *)address.p);
+	int n = snprintf(line, sizeof(line), "%llu %llu %.*s\n", (unsigned long long)transaction,
+	    (unsigned long long)m->generation, (int)m->recipient.len, (const char *)m->recipient.p);
 
 	return n > 0 && memmem(g->granted, g->granted_len, line, (size_t)n) != NULL;
 }
@@ -142,8 +148,12 @@ stage_take_submit(struct stage *g, const struct msg_submit *m, int fd)
 		             pread(fd, last->content, m->size, 0) != (ssize_t)m->size;
 	}
 	while (msg_list_next(&rest, RECORD_granted, &granted)) {
-		g->cheated = g->cheated || !stage_was_granted(g, m->transaction, granted.recipient);
-		last->recipients++;
+		g->cheated = g->cheated || !stage_was_granted(g, m->transaction, &granted) ||
+		             granted.grant[0] != (uint8_t)granted.generation;
+		if (last->recipients++ == 0)
+			last->generation = granted.generation;
+		else if (last->generation != granted.generation)
+			last->generation = 0;
 		if (at + granted.recipient.len + 2 < sizeof(last->to)) {
 			memcpy(last->to + at, granted.recipient.p, granted.recipient.len);
 			at += granted.recipient.len;
@@ -169,6 +179,7 @@ stage_send(void *arg, enum program_id to, enum msg_type type, const void *fields
 
 	if (stage_reachable(g, to) && !ok)
 		abort();
+	g->asks += ok && type == MSG_rcpt_ask;
 	if (ok && type == MSG_rcpt_ask)
 		stage_queue(
 		    g, type, m.rcpt_ask.session, m.rcpt_ask.transaction, m.rcpt_ask.address);
@@ -206,19 +217,37 @@ stage_begins(struct span s, const char *what)
 	return span_eq_nocase(span_head(s, strlen(what)), span_str(what));
 }
 
+/* Loads another database. */
+static inline void
+stage_announce(struct stage *g, uint64_t generation)
+{
+	union msg m = {.generation = {generation}};
+
+	g->generation = generation;
+	stage_dispatch(g, MSG_generation, &m);
+}
+
+static inline bool
+stage_changed(const struct stage *g, struct span local, const char *what)
+{
+	return g->generation >= 2 && stage_begins(local, what);
+}
+
 static inline enum rcpt_verdict
-stage_verdict(struct span local, struct span domain, struct msg_rcpt_answer *a)
+stage_verdict(
+    const struct stage *g, struct span local, struct span domain, struct msg_rcpt_answer *a)
 {
 	if (domain.len > 0 && !span_eq_nocase(domain, SPAN("ours.example")))
 		return RCPT_UNKNOWN_DOMAIN;
 	for (size_t i = 0; i < local.len; i++)
 		if (strchr("%!|/@~", local.p[i]) != NULL)
 			return RCPT_UNKNOWN_USER;
-	if (stage_begins(local, "unknown") || stage_begins(local, "-") || stage_begins(local, "."))
+	if (stage_begins(local, "unknown") || stage_begins(local, "-") ||
+	    stage_begins(local, ".") || stage_changed(g, local, "leaves"))
 		return RCPT_UNKNOWN_USER;
-	if (stage_begins(local, "trouble"))
+	if (stage_begins(local, "trouble") || stage_changed(g, local, "fails"))
 		return RCPT_TROUBLE;
-	if (stage_begins(local, "disabled")) {
+	if (stage_begins(local, "disabled") || stage_changed(g, local, "closes")) {
 		a->status = SPAN("5.2.1");
 		a->text = SPAN("Mailbox disabled");
 		return RCPT_REFUSED;
@@ -232,6 +261,27 @@ stage_verdict(struct span local, struct span domain, struct msg_rcpt_answer *a)
 }
 
 static inline void
+stage_grant(struct stage *g, struct span local, struct span asked, struct msg_rcpt_answer *a)
+{
+	struct span postmaster =
+	    g->generation >= 2 ? SPAN("chief@ours.example") : SPAN("admin@ours.example");
+	bool second = stage_begins(local, "second") || stage_changed(g, local, "moves");
+
+	a->recipient = local.len == asked.len ? postmaster : asked;
+	a->route = second ? SPAN("second") : SPAN("first");
+	a->size_limit = stage_begins(local, "small") ? 2000 : 0;
+	if (stage_changed(g, local, "shrinks"))
+		a->size_limit = 30;
+	memset(a->grant, (int)(a->generation & 255), sizeof(a->grant));
+	g->granted_len += (size_t)snprintf(g->granted + g->granted_len,
+	    sizeof(g->granted) - g->granted_len, "%llu %llu %.*s\n",
+	    (unsigned long long)a->transaction, (unsigned long long)a->generation,
+	    (int)a->recipient.len, (const char *)a->recipient.p);
+	if (g->granted_len >= sizeof(g->granted))
+		abort();
+}
+
+static inline void
 stage_answer_rcpt(struct stage *g, size_t i)
 {
 	struct span address = span_of(g->queue[i].address, g->queue[i].len);
@@ -241,18 +291,10 @@ stage_answer_rcpt(struct stage *g, size_t i)
 			   .session = g->queue[i].session, .transaction = g->queue[i].transaction}};
 	struct msg_rcpt_answer *a = &m.rcpt_answer;
 
-	a->verdict = (uint8_t)stage_verdict(local, span_from(address, at + 1), a);
-	if (a->verdict == RCPT_ACCEPTED) {
-		a->recipient = at == address.len ? SPAN("admin@ours.example") : address;
-		a->route = stage_begins(local, "second") ? SPAN("second") : SPAN("first");
-		a->size_limit = stage_begins(local, "small") ? 2000 : 0;
-		g->granted_len += (size_t)snprintf(g->granted + g->granted_len,
-		    sizeof(g->granted) - g->granted_len, "%llu %.*s\n",
-		    (unsigned long long)a->transaction, (int)a->recipient.len,
-		    (const char *)a->recipient.p);
-		if (g->granted_len >= sizeof(g->granted))
-			abort();
-	}
+	a->verdict = (uint8_t)stage_verdict(g, local, span_from(address, at + 1), a);
+	a->generation = g->generation;
+	if (a->verdict == RCPT_ACCEPTED)
+		stage_grant(g, local, address, a);
 	stage_dispatch(g, MSG_rcpt_answer, &m);
 }
 
