@@ -77,15 +77,21 @@ $(BUILD)/.deps: tools/deps
 	tools/deps
 	@touch $@
 
+# And those of tests, fuzzers and checks.
+$(BUILD)/.deps-check: tools/deps
+	@mkdir -p $(BUILD)
+	tools/deps check
+	@touch $@
+
 $(BUILD)/obj/%.o: %.c | $(BUILD)/.deps
 	@mkdir -p $(@D); echo "compile $@"
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/san/%.o: %.c | $(BUILD)/.deps
+$(BUILD)/san/%.o: %.c | $(BUILD)/.deps-check
 	@mkdir -p $(@D); echo "compile $@"
 	$(Q)$(CC) $(ALL_CPPFLAGS) $(SAN_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/fuzz/obj/%.o: %.c | $(BUILD)/.deps
+$(BUILD)/fuzz/obj/%.o: %.c | $(BUILD)/.deps-check
 	@mkdir -p $(@D); echo "compile $@"
 	$(Q)$(CLANG) $(ALL_CPPFLAGS) $(SAN_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c -o $@ $<
 
@@ -184,7 +190,7 @@ include docs.mk
 peers:
 	tools/peers -d $(PEERS)
 
-check-e2e: all peers
+check-e2e: all peers $(BUILD)/.deps-check
 	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/run
 
 check-torture: all

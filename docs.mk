@@ -13,5 +13,5 @@ docs: $(GENDOC)
 	for page in docs/*.[58]; do \
 		$(GENDOC) fill $$page >$$page.new && mv $$page.new $$page || exit 1; done
 
-check-docs: all $(GENDOC)
+check-docs: all $(GENDOC) $(BUILD)/.deps-check
 	tools/check-docs $(BUILD)
