@@ -176,7 +176,7 @@ $(BUILD)/fuzz/$(1): $(BUILD)/fuzz/obj/fuzz/$(1).o \
 endef
 $(foreach fuzzer,$(FUZZERS),$(eval $(call FUZZER,$(fuzzer))))
 
-check: all check-docs check-unit check-fuzz check-e2e check-torture
+check: all check-docs check-unit check-fuzz check-torture check-e2e
 
 check-unit: all $(UNIT_TESTS)
 	tests/unit $(BUILD) $(UNIT_TESTS)
