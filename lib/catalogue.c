@@ -417,6 +417,25 @@ catalogue_digest(void)
 	return digest;
 }
 
+/* ---- enumerated values ------------------------------------------------------------------------ */
+
+const char *
+auth_result_name(unsigned result)
+{
+	static const char *const names[] = {
+	    [AUTH_UNCHECKED] = "unchecked",
+	    [AUTH_NONE] = "none",
+	    [AUTH_PASS] = "pass",
+	    [AUTH_FAIL] = "fail",
+	    [AUTH_SOFTFAIL] = "softfail",
+	    [AUTH_NEUTRAL] = "neutral",
+	    [AUTH_TEMPERROR] = "temperror",
+	    [AUTH_PERMERROR] = "permerror",
+	};
+
+	return names[result <= AUTH_PERMERROR ? result : AUTH_UNCHECKED];
+}
+
 /* ---- documentation --------------------------------------------------------------------------- */
 
 static void

@@ -113,6 +113,9 @@ enum auth_result { /* RFC 8601 2.7 */
 	AUTH_PERMERROR,
 };
 
+/* "unchecked", or the word of RFC 8601 for SPF. Any value is taken; one that is none is "unchecked". */
+const char *auth_result_name(unsigned result);
+
 enum refusal {
 	REFUSAL_INTERNAL,  /* 451 4.3.0: a child crashed, hung or lied; a link is down */
 	REFUSAL_BUSY,      /* 451 4.3.2 */

@@ -145,28 +145,16 @@ put_received(struct buf *b, const struct trace_facts *f)
 
 /* ---- Authentication-Results: ----------------------------------------------------------------- */
 
-/* RFC 8601 2.7.1 and 2.7.2; "softfail" is no result of DKIM. */
-static const char *const dkim_words[] = {
-    [AUTH_UNCHECKED] = "none",
-    [AUTH_NONE] = "none",
-    [AUTH_PASS] = "pass",
-    [AUTH_FAIL] = "fail",
-    [AUTH_SOFTFAIL] = "neutral",
-    [AUTH_NEUTRAL] = "neutral",
-    [AUTH_TEMPERROR] = "temperror",
-    [AUTH_PERMERROR] = "permerror",
-};
-
-static const char *const spf_words[] = {
-    [AUTH_UNCHECKED] = "none",
-    [AUTH_NONE] = "none",
-    [AUTH_PASS] = "pass",
-    [AUTH_FAIL] = "fail",
-    [AUTH_SOFTFAIL] = "softfail",
-    [AUTH_NEUTRAL] = "neutral",
-    [AUTH_TEMPERROR] = "temperror",
-    [AUTH_PERMERROR] = "permerror",
-};
+/* RFC 8601 2.7.1 and 2.7.2: what was not checked has no result, and "softfail" is none of DKIM. */
+static const char *
+result_word(unsigned result, bool of_dkim)
+{
+	if (result == AUTH_UNCHECKED)
+		return auth_result_name(AUTH_NONE);
+	if (of_dkim && result == AUTH_SOFTFAIL)
+		return auth_result_name(AUTH_NEUTRAL);
+	return auth_result_name(result);
+}
 
 /* A property whose value is a name; left out when it is not one. */
 static void
@@ -184,7 +172,7 @@ static void
 put_spf(struct buf *b, const struct trace_facts *f)
 {
 	buf_put_str(b, ";\n\tspf=");
-	buf_put_str(b, spf_words[f->spf]);
+	buf_put_str(b, result_word(f->spf, false));
 	put_property(b, f->null_sender ? "smtp.helo" : "smtp.mailfrom", f->spf_domain);
 }
 
@@ -198,7 +186,7 @@ put_dkim(struct buf *b, const struct trace_facts *f)
 	while (msg_list_next(&rest, RECORD_dkim_result, &s)) {
 		some = true;
 		buf_put_str(b, ";\n\tdkim=");
-		buf_put_str(b, dkim_words[s.result]);
+		buf_put_str(b, result_word(s.result, true));
 		put_property(b, "header.d", s.domain);
 		put_property(b, "header.s", s.selector);
 	}

@@ -112,8 +112,6 @@ log_timings(struct log_line *l, const struct session *s, const struct transactio
 void
 journal_transaction(const struct session *s)
 {
-	static const char *const spf[] = {
-	    "unchecked", "none", "pass", "fail", "softfail", "neutral", "temperror", "permerror"};
 	const struct transaction *t = s->transaction;
 	struct log_line l;
 
@@ -124,7 +122,7 @@ journal_transaction(const struct session *s)
 	if (t->verdict != REPLY_NONE)
 		log_reply(&l, t->verdict);
 	log_u64(&l, "size", t->stored);
-	log_str(&l, "spf", spf[t->spf]);
+	log_str(&l, "spf", auth_result_name(t->spf));
 	log_timings(&l, s, t);
 	log_envelope(&l, s, t);
 	log_end(&l);

@@ -8,17 +8,6 @@
 
 #include <fcntl.h>
 
-static const char *const result_names[] = {
-    [AUTH_UNCHECKED] = "unchecked",
-    [AUTH_NONE] = "none",
-    [AUTH_PASS] = "pass",
-    [AUTH_FAIL] = "fail",
-    [AUTH_SOFTFAIL] = "softfail",
-    [AUTH_NEUTRAL] = "neutral",
-    [AUTH_TEMPERROR] = "temperror",
-    [AUTH_PERMERROR] = "permerror",
-};
-
 /* ---- refusing -------------------------------------------------------------------------------- */
 
 static const struct {
@@ -103,7 +92,7 @@ log_judged(const struct transaction *t, const struct msg_submit *m, const char *
 	log_span(&line, "id", m->id);
 	log_ip(&line, "client", &t->client);
 	if (t->spf.state == CHECK_DONE) {
-		log_str(&line, "spf", result_names[t->spf.result]);
+		log_str(&line, "spf", auth_result_name(t->spf.result));
 		log_span(&line, "spf_domain", span_of(t->spf.domain, t->spf.domain_len));
 		log_span(&line, "spf_reason", span_of(t->spf.reason, t->spf.reason_len));
 	}
@@ -261,7 +250,7 @@ note_signature(struct dkim_check *dkim, const struct msg_dkim_verdict *v)
 	buf_put_str(&note, "/");
 	buf_put_span(&note, v->selector);
 	buf_put_str(&note, "=");
-	buf_put_str(&note, result_names[v->result]);
+	buf_put_str(&note, auth_result_name(v->result));
 	if (v->reason.len > 0) {
 		buf_put_str(&note, ":");
 		buf_put_span(&note, v->reason);
