@@ -82,7 +82,7 @@ loop_turn(struct loop *loop, bool wait)
 	loop->now_ms = 0;
 	event_base_loop(loop->base, EVLOOP_ONCE | (wait ? 0 : EVLOOP_NONBLOCK));
 	/* What came meanwhile joins this turn: fuller packets and fewer wake-ups for one call. */
-	event_base_loop(loop->base, EVLOOP_NONBLOCK);
+	event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 	run_deferred(loop);
 	for (struct turn_hook *h = loop->hooks; h != NULL; h = h->next)
 		h->fn(h->arg);

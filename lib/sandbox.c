@@ -172,6 +172,7 @@ sandbox_calls(unsigned flags)
 static int
 filter_load(unsigned flags)
 {
+	const struct scmp_arg_cmp own = {0, SCMP_CMP_EQ, (scmp_datum_t)getpid(), 0};
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
 	int rc = filter == NULL ? -1 : 0;
 
@@ -187,8 +188,8 @@ filter_load(unsigned flags)
 	}
 	/* abort(), of itself only; a process that is forked later has another number */
 	if (rc == 0)
-		rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill),
-		    (flags & SANDBOX_FORK) != 0 ? 0 : 1, SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)getpid()));
+		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
+		    seccomp_syscall_resolve_name("tgkill"), (flags & SANDBOX_FORK) != 0 ? 0 : 1, &own);
 	if (rc == 0 && (flags & SANDBOX_FORK) != 0)
 		rc = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(ENOSYS),
 		    seccomp_syscall_resolve_name("clone3"), 0, NULL);

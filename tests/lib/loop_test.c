@@ -175,6 +175,25 @@ a_watch_for_the_end_alone_sees_a_reset(void **state)
 	loop_free(&t.loop);
 }
 
+static void
+a_watch_that_is_never_drained_does_not_hold_the_turn(void **state)
+{
+	struct trace t = {.loop = loop_new()};
+	struct watch watch = {.active = false};
+	int fds[2];
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), 0);
+	assert_int_equal(watch_start(t.loop, &watch, fds[0], WATCH_READ, on_event, &t), 0);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	loop_turn(t.loop, true);
+	assert_string_equal(t.text, "rr");
+	watch_stop(&watch);
+	close(fds[0]);
+	close(fds[1]);
+	loop_free(&t.loop);
+}
+
 int
 main(void)
 {
@@ -182,6 +201,7 @@ main(void)
 	    cmocka_unit_test(a_turn_runs_what_was_deferred_then_the_hooks),
 	    cmocka_unit_test(what_was_deferred_outside_a_turn_does_not_wait_for_an_event),
 	    cmocka_unit_test(a_timer_fires_once_and_not_when_stopped),
+	    cmocka_unit_test(a_watch_that_is_never_drained_does_not_hold_the_turn),
 	    cmocka_unit_test(an_edge_watch_tells_data_once_and_the_peers_end_without_reading),
 	    cmocka_unit_test(a_watch_for_the_end_alone_sees_a_reset),
 	};
