@@ -189,7 +189,8 @@ filter_load(unsigned flags)
 	/* abort(), of itself only; a process that is forked later has another number */
 	if (rc == 0)
 		rc = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
-		    seccomp_syscall_resolve_name("tgkill"), (flags & SANDBOX_FORK) != 0 ? 0 : 1, &own);
+		    seccomp_syscall_resolve_name("tgkill"), (flags & SANDBOX_FORK) != 0 ? 0 : 1,
+		    &own);
 	if (rc == 0 && (flags & SANDBOX_FORK) != 0)
 		rc = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(ENOSYS),
 		    seccomp_syscall_resolve_name("clone3"), 0, NULL);

@@ -259,8 +259,7 @@ job_connect(struct job *j)
 
 	j->state = JOB_CONNECTING;
 	j->sent = 0;
-	j->fd =
-	    socket(j->server->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	j->fd = socket(j->server->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (j->fd < 0) {
 		job_end(j, HANDOFF_INTERNAL);
 		return;
@@ -268,7 +267,8 @@ job_connect(struct job *j)
 	/* The last octet must not wait for the acknowledgement of those before it. */
 	setsockopt(j->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	deadline_set(j, j->group->connect_ms);
-	if (connect(j->fd, (const struct sockaddr *)&j->server->address, j->server->address_len) != 0 &&
+	if (connect(j->fd, (const struct sockaddr *)&j->server->address, j->server->address_len) !=
+		0 &&
 	    errno != EINPROGRESS) {
 		job_failed(j, HANDOFF_NO_CONNECTION, errno);
 		return;
