@@ -1,4 +1,5 @@
 #include "lib/address.h"
+
 #include "lib/ip.h"
 
 /* RFC 5322 3.2.3 atext: letters, digits and !#$%&'*+-/=?^_`{|}~, as a set of bits. */

@@ -1,8 +1,9 @@
 #include "lib/bug.h"
-#include "lib/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "lib/log.h"
 
 void
 bug_at(const char *file, int line, const char *what)

@@ -6,9 +6,10 @@
  * elements.
  */
 #include "lib/catalogue.h"
-#include "lib/bug.h"
 
 #include <stdio.h>
+
+#include "lib/bug.h"
 
 enum field_type { F_U8, F_U16, F_U32, F_U64, F_BYTES, F_OCTETS, F_LIST };
 

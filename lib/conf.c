@@ -1,10 +1,10 @@
 #include "lib/conf.h"
-#include "lib/bug.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "lib/bug.h"
 #include "lib/conf_table.h"
 
 enum {

@@ -1,6 +1,5 @@
 #include "lib/conf.h"
 #include "lib/bug.h"
-
 #include "lib/conf_table.h"
 
 struct telling {

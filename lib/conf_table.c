@@ -1,4 +1,5 @@
 #include "lib/conf_table.h"
+
 #include "lib/bug.h"
 
 #define SECTION(name, help) enum { TITLED_##name = 0, MOST_##name = 1 };

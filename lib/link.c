@@ -4,15 +4,16 @@
  * that have one.
  */
 #include "lib/link.h"
-#include "lib/bug.h"
-#include "lib/log.h"
-#include "lib/loop.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "lib/bug.h"
+#include "lib/log.h"
+#include "lib/loop.h"
 
 enum { FRAME_HEAD = 8 };
 

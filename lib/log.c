@@ -1,12 +1,13 @@
 #include "lib/log.h"
-#include "lib/bug.h"
-#include "lib/bucket.h"
-#include "lib/buf.h"
-#include "lib/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
+
+#include "lib/bug.h"
+#include "lib/bucket.h"
+#include "lib/buf.h"
+#include "lib/clock.h"
 
 enum {
 	GATHER_MAX = 64 * 1024,

@@ -1,11 +1,12 @@
 #include "lib/loop.h"
-#include "lib/clock.h"
 
 #include <event2/event.h>
 #include <event2/event_struct.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "lib/clock.h"
 
 struct loop {
 	struct event_base *base;

@@ -1,4 +1,5 @@
 #include "lib/netstring.h"
+
 #include "lib/bug.h"
 
 size_t

@@ -1,4 +1,5 @@
 #include "lib/programs.h"
+
 #include "lib/bug.h"
 
 static const char *const names[PROGRAM_COUNT] = {

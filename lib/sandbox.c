@@ -1,5 +1,4 @@
 #include "lib/sandbox.h"
-#include "lib/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +20,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "lib/log.h"
 
 /* ---- what is allowed ---------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "lib/bug.h"
+
 #include "lookupd/cdbfile.h"
 
 enum {

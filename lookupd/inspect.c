@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "lib/digest.h"
+
 #include "lookupd/report.h"
 
 /* ---- query ------------------------------------------------------------------------------------- */

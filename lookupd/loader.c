@@ -7,6 +7,7 @@
 
 #include "lib/bug.h"
 #include "lib/digest.h"
+
 #include "lookupd/lookup.h"
 
 enum {

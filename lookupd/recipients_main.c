@@ -9,6 +9,7 @@
 #include <sysexits.h>
 
 #include "lib/clock.h"
+
 #include "lookupd/compile.h"
 #include "lookupd/inspect.h"
 #include "lookupd/loader.h"

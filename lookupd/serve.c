@@ -7,6 +7,7 @@
 #include "lib/bug.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+
 #include "lookupd/counters.h"
 
 enum { ALARM_PAUSE_MS = 1000 };

@@ -1,8 +1,8 @@
-#include "queue-handoff/job.h"
-
 #include <errno.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+
+#include "queue-handoff/job.h"
 
 enum { TURN_MAX = 1024 * 1024 }; /* octets for one job at a time; then others get their turn */
 

@@ -1,11 +1,11 @@
 /* resolverd: DNS for the checks. It knows names and records, and nothing of mail. */
-#include "resolverd/counters.h"
-#include "resolverd/recursor.h"
-#include "resolverd/service.h"
+#include <unistd.h>
 
 #include "lib/program.h"
 
-#include <unistd.h>
+#include "resolverd/counters.h"
+#include "resolverd/recursor.h"
+#include "resolverd/service.h"
 
 struct state {
 	struct recursor *recursor;

@@ -1,13 +1,12 @@
 #include "resolverd/recursor.h"
 
-#include "lib/ip.h"
-#include "lib/log.h"
-
 #include <stdlib.h>
 #include <unistd.h>
-
 #include <unbound-event.h>
 #include <unbound.h>
+
+#include "lib/ip.h"
+#include "lib/log.h"
 
 enum { CLASS_IN = 1, SECURITY_BOGUS = 1, SECURITY_SECURE = 2 };
 

@@ -1,7 +1,8 @@
 #include "resolverd/service.h"
-#include "resolverd/counters.h"
 
 #include <stdlib.h>
+
+#include "resolverd/counters.h"
 
 /* ---- places ---------------------------------------------------------------------------------- */
 

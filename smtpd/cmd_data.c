@@ -1,6 +1,5 @@
 /* DATA: RFC 5321 4.1.1.4. What follows 354 is taken by data.c. */
 #include "smtpd/command.h"
-
 #include "smtpd/data.h"
 
 enum reply_id

@@ -1,6 +1,5 @@
 /* HELO and EHLO: RFC 5321 4.1.1.1. */
 #include "smtpd/command.h"
-
 #include "smtpd/worker.h"
 
 /*

@@ -1,6 +1,5 @@
 /* MAIL: RFC 5321 4.1.1.2, with SIZE (RFC 1870) and BODY (RFC 6152). */
 #include "smtpd/command.h"
-
 #include "smtpd/parameters.h"
 #include "smtpd/worker.h"
 

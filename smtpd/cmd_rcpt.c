@@ -1,6 +1,5 @@
 /* RCPT: RFC 5321 4.1.1.3. What lookupd says to it comes back in recipients.c. */
 #include "smtpd/command.h"
-
 #include "smtpd/parameters.h"
 #include "smtpd/recipients.h"
 

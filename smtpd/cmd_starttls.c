@@ -2,11 +2,10 @@
  * STARTTLS: RFC 3207. The client's socket goes to tlsd; a plain socket comes back. This process
  * never sees a TLS octet and links no TLS library.
  */
-#include "smtpd/command.h"
-
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "smtpd/command.h"
 #include "smtpd/counters.h"
 #include "smtpd/tls.h"
 #include "smtpd/worker.h"

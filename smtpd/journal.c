@@ -1,6 +1,7 @@
 #include "smtpd/journal.h"
 
 #include "lib/log.h"
+
 #include "smtpd/worker.h"
 
 enum { HANDLE_SLOT_BITS = 24 };

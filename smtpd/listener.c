@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+
 #include "smtpd/counters.h"
 
 enum {

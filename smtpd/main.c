@@ -4,6 +4,7 @@
 
 #include "lib/clock.h"
 #include "lib/program.h"
+
 #include "smtpd/counters.h"
 #include "smtpd/listener.h"
 #include "smtpd/partners.h"

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/bug.h"
+
 #include "smtpd/command.h"
 #include "smtpd/counters.h"
 #include "smtpd/data.h"

@@ -1,6 +1,7 @@
 #include "smtpd/state.h"
 
 #include "lib/bug.h"
+
 #include "smtpd/session.h"
 
 /* Closing can happen at any time; what else may follow: */

@@ -1,6 +1,7 @@
 #include "smtpd/submission.h"
 
 #include "lib/clock.h"
+
 #include "smtpd/counters.h"
 #include "smtpd/journal.h"
 #include "smtpd/worker.h"

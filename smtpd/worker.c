@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "lib/bug.h"
+
 #include "smtpd/counters.h"
 
 enum {

@@ -1,14 +1,15 @@
 #include "supervisor/cli.h"
-#include "supervisor/rundir.h"
-
-#include "lib/link.h"
-#include "lib/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+
+#include "lib/link.h"
+#include "lib/loop.h"
+
+#include "supervisor/rundir.h"
 
 enum { ANSWER_MS = 150 * 1000 }; /* stop waits for running sessions */
 

@@ -1,8 +1,9 @@
 #include "supervisor/configuration.h"
-#include "supervisor/check.h"
-#include "supervisor/conf_file.h"
 
 #include <stdlib.h>
+
+#include "supervisor/check.h"
+#include "supervisor/conf_file.h"
 
 struct conf *
 configuration_read(const char *path, FILE *report)

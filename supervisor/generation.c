@@ -1,6 +1,4 @@
 #include "supervisor/generation.h"
-#include "supervisor/setup.h"
-#include "supervisor/spawn.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -8,6 +6,9 @@
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+
+#include "supervisor/setup.h"
+#include "supervisor/spawn.h"
 
 enum {
 	QUICK_MS = 1000,  /* a life shorter than this is a quick death */

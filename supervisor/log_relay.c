@@ -1,5 +1,4 @@
 #include "supervisor/log_relay.h"
-#include "lib/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,6 +8,8 @@
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "lib/clock.h"
 
 enum {
 	READS_PER_EVENT = 16,

@@ -4,17 +4,17 @@
  * `run` reads the configuration, binds the sockets, starts the programs and watches them
  * (run.c, generation.c); the other commands ask it (cli.c) or only read (check.c).
  */
-#include "supervisor/cli.h"
-#include "supervisor/conf_file.h"
-#include "supervisor/configuration.h"
-#include "supervisor/run.h"
-
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#include "supervisor/cli.h"
+#include "supervisor/conf_file.h"
+#include "supervisor/configuration.h"
+#include "supervisor/run.h"
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc/gatehouse"

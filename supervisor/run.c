@@ -1,11 +1,4 @@
 #include "supervisor/run.h"
-#include "supervisor/check.h"
-#include "supervisor/configuration.h"
-#include "supervisor/control.h"
-#include "supervisor/generation.h"
-#include "supervisor/rundir.h"
-#include "supervisor/setup.h"
-#include "supervisor/status.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -17,6 +10,14 @@
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
+
+#include "supervisor/check.h"
+#include "supervisor/configuration.h"
+#include "supervisor/control.h"
+#include "supervisor/generation.h"
+#include "supervisor/rundir.h"
+#include "supervisor/setup.h"
+#include "supervisor/status.h"
 
 enum {
 	STOP_MS = 120 * 1000,         /* sessions at SIGTERM */

@@ -1,5 +1,4 @@
 #include "supervisor/setup.h"
-#include "supervisor/wiring.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "supervisor/wiring.h"
 
 enum { CONF_OCTETS_MAX = 56000 };
 

@@ -1,5 +1,4 @@
 #include "supervisor/spawn.h"
-#include "lib/link.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -7,6 +6,8 @@
 #include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "lib/link.h"
 
 enum { CONTROL_FD = 3, FIRST_FREE_FD = 10 };
 

@@ -1,14 +1,14 @@
 #include "validators/child.h"
 
-#include "lib/bug.h"
-#include "lib/clock.h"
-#include "lib/link.h"
-
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "lib/bug.h"
+#include "lib/clock.h"
+#include "lib/link.h"
 
 /* Everything that the libraries and the link need once they are warm. */
 static const char *const calls[] = {

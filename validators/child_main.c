@@ -1,10 +1,10 @@
 /* validator, the zygote: one warm process that forks a child for each check. */
-#include "validators/child.h"
-#include "validators/zygote.h"
+#include <unistd.h>
 
 #include "lib/program.h"
 
-#include <unistd.h>
+#include "validators/child.h"
+#include "validators/zygote.h"
 
 struct state {
 	struct zygote *zygote;

@@ -1,11 +1,12 @@
 #include "validators/dispatcher.h"
-#include "validators/counters.h"
-#include "validators/judge.h"
-
-#include "lib/log.h"
 
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "lib/log.h"
+
+#include "validators/counters.h"
+#include "validators/judge.h"
 
 /* ---- smtpd ----------------------------------------------------------------------------------- */
 

@@ -1,10 +1,11 @@
 #include "validators/dkim.h"
+
+#include <stdlib.h>
+
 #include "validators/dkim_engine.h"
 #include "validators/dkim_fields.h"
 #include "validators/dkim_signature.h"
 #include "validators/dkim_warm_up.h"
-
-#include <stdlib.h>
 
 enum { BODY_PART = 32 * 1024 };
 

@@ -3,7 +3,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/random.h>
-
 #include <opendkim/dkim.h>
 
 enum { KEY_BITS_MIN = 1024, GUARD_OCTETS = 16 };

@@ -1,10 +1,11 @@
 #include "validators/jobs.h"
-#include "validators/counters.h"
+
+#include <unistd.h>
 
 #include "lib/bug.h"
 #include "lib/log.h"
 
-#include <unistd.h>
+#include "validators/counters.h"
 
 static void job_run(struct job *job);
 static void job_finish(struct job *job, enum job_end end);

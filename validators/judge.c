@@ -1,12 +1,13 @@
 #include "validators/judge.h"
-#include "validators/counters.h"
-#include "validators/policy.h"
-#include "validators/sealed.h"
+
+#include <fcntl.h>
 
 #include "lib/bug.h"
 #include "lib/log.h"
 
-#include <fcntl.h>
+#include "validators/counters.h"
+#include "validators/policy.h"
+#include "validators/sealed.h"
 
 /* ---- refusing -------------------------------------------------------------------------------- */
 

@@ -1,8 +1,8 @@
 /* validators, the dispatcher: keeps verdicts, asks for processes that judge, hands good messages on. */
+#include "lib/program.h"
+
 #include "validators/counters.h"
 #include "validators/dispatcher.h"
-
-#include "lib/program.h"
 
 static int
 on_conf(struct program *prog)

@@ -1,4 +1,5 @@
 #include "validators/questions.h"
+
 #include "validators/counters.h"
 #include "validators/jobs.h"
 

@@ -1,8 +1,9 @@
 #include "validators/spf.h"
-#include "validators/spf_engine.h"
-#include "validators/spf_run.h"
 
 #include <stdlib.h>
+
+#include "validators/spf_engine.h"
+#include "validators/spf_run.h"
 
 struct spf {
 	struct spf_engine *engine;

@@ -1,7 +1,8 @@
 #include "validators/spf_canon.h"
-#include "validators/spf_record.h"
 
 #include <stdio.h>
+
+#include "validators/spf_record.h"
 
 enum { EXPANDED_MAX = 2048 };
 

@@ -1,16 +1,16 @@
 #include "validators/spf_engine.h"
-#include "validators/spf_canon.h"
 
 #include <arpa/nameser.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
-
 #include <spf2/spf.h>
 #include <spf2/spf_dns.h>
 #include <spf2/spf_request.h>
 #include <spf2/spf_response.h>
 #include <spf2/spf_server.h>
+
+#include "validators/spf_canon.h"
 
 /*
  * The client, the sender and every address that the library sees are these (RFC 5737): a match is

@@ -1,4 +1,5 @@
 #include "validators/spf_record.h"
+
 #include "validators/spf_macro.h"
 
 enum { CIDR4_MAX = 32, CIDR6_MAX = 128 };

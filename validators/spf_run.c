@@ -1,4 +1,5 @@
 #include "validators/spf_run.h"
+
 #include "validators/spf_record.h"
 
 enum { V4_BITS = 32, V4_OFFSET = 12 };

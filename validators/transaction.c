@@ -1,11 +1,12 @@
 #include "validators/transaction.h"
-#include "validators/counters.h"
-#include "validators/dispatcher.h"
-
-#include "lib/bug.h"
 
 #include <stdlib.h>
 #include <unistd.h>
+
+#include "lib/bug.h"
+
+#include "validators/counters.h"
+#include "validators/dispatcher.h"
 
 /* Workers count their transactions up one by one: the low bits spread them evenly. */
 static size_t
