@@ -78,7 +78,7 @@ $(BUILD)/.deps: tools/deps
 	@touch $@
 
 # And those of tests, fuzzers and checks.
-$(BUILD)/.deps-check: tools/deps
+$(BUILD)/.deps-check: tools/deps | $(BUILD)/.deps
 	@mkdir -p $(BUILD)
 	tools/deps check
 	@touch $@

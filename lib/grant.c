@@ -43,7 +43,7 @@ grant_make(const struct grant_key *key, const struct grant_terms *t, uint8_t gra
 	uint8_t fixed[96];
 	struct buf b = BUF_OVER(fixed);
 
-	buf_put_str(&b, "gatehouse grant 1");
+	buf_put_str(&b, "gatehouse grant 2");
 	buf_put_u32(&b, t->instance);
 	buf_put_u64(&b, t->transaction);
 	buf_put_u64(&b, t->size_limit);
@@ -52,6 +52,7 @@ grant_make(const struct grant_key *key, const struct grant_terms *t, uint8_t gra
 	buf_put_u64(&b, t->recipient.len);
 	buf_put_u64(&b, t->route.len);
 	buf_put_u64(&b, t->class.len);
+	buf_put_u8(&b, t->exempt);
 	BUG_ON(b.full);
 	mac_update(&m, buf_span(&b));
 	mac_update(&m, t->recipient);

@@ -19,6 +19,7 @@ struct grant_terms {
 	uint64_t transaction;  /* of that worker */
 	struct span recipient; /* final octets, inside form */
 	struct span route, class;
+	uint8_t exempt;      /* from the checks of client and sender */
 	uint64_t size_limit; /* octets, 0: none */
 	uint64_t generation; /* of the database */
 	uint64_t expiry;     /* unix seconds */

@@ -86,6 +86,7 @@ fill_grant(const struct worker *w, struct msg_rcpt_answer *answer)
 	    .recipient = answer->recipient,
 	    .route = answer->route,
 	    .class = answer->class,
+	    .exempt = answer->exempt,
 	    .size_limit = answer->size_limit,
 	    .generation = answer->generation,
 	};

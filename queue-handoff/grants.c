@@ -80,6 +80,7 @@ grants_check(
 		    .recipient = g.recipient,
 		    .route = m->route,
 		    .class = m->class,
+		    .exempt = g.exempt,
 		    .size_limit = g.size_limit,
 		    .generation = g.generation,
 		    .expiry = g.expiry,

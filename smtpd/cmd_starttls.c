@@ -62,8 +62,11 @@ facts_new(const struct msg_tls_up *up)
 		return NULL;
 	facts->version_len = (uint8_t)up->version.len;
 	facts->cipher_len = (uint8_t)up->cipher.len;
+	facts->server_name_len = (uint8_t)up->server_name.len;
 	memcpy(facts->version, up->version.p, up->version.len);
 	memcpy(facts->cipher, up->cipher.p, up->cipher.len);
+	if (up->server_name.len > 0)
+		memcpy(facts->server_name, up->server_name.p, up->server_name.len);
 	return facts;
 }
 

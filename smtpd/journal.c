@@ -93,6 +93,8 @@ log_envelope(struct log_line *l, const struct session *s, const struct transacti
 	if (s->tls != NULL) {
 		log_span(l, "tls", span_of(s->tls->version, s->tls->version_len));
 		log_span(l, "cipher", span_of(s->tls->cipher, s->tls->cipher_len));
+		if (s->tls->server_name_len > 0)
+			log_span(l, "sni", span_of(s->tls->server_name, s->tls->server_name_len));
 	}
 }
 

@@ -33,8 +33,8 @@ struct worker;
 
 /* What tlsd told about the session. */
 struct tls_facts {
-	uint8_t version[32], cipher[64];
-	uint8_t version_len, cipher_len;
+	uint8_t version[32], cipher[64], server_name[255];
+	uint8_t version_len, cipher_len, server_name_len;
 };
 
 struct session {

@@ -81,6 +81,7 @@ compose(const struct session *s, const struct transaction *t)
 	if (s->tls != NULL) {
 		m.tls_version = span_of(s->tls->version, s->tls->version_len);
 		m.tls_cipher = span_of(s->tls->cipher, s->tls->cipher_len);
+		m.tls_server_name = span_of(s->tls->server_name, s->tls->server_name_len);
 	}
 	return m;
 }

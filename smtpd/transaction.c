@@ -3,7 +3,7 @@
 #include "lib/bug.h"
 
 enum {
-	GRANTED_OVERHEAD = 2 + 8 + 8 + 8 + 32, /* octets of a granted record besides its address */
+	GRANTED_OVERHEAD = 2 + 1 + 8 + 8 + 8 + 32, /* octets of a granted record besides its address */
 };
 
 struct arena_block {
@@ -218,6 +218,7 @@ transaction_asked(const struct recipient *r)
 static void
 set_grant(struct transaction *t, struct recipient *r, const struct msg_rcpt_answer *answer)
 {
+	r->exempt = answer->exempt;
 	r->size_limit = answer->size_limit;
 	r->generation = answer->generation;
 	r->expiry = answer->expiry;
@@ -293,6 +294,7 @@ transaction_granted(const struct transaction *t, struct buf *b)
 	for (const struct recipient *r = t->first; r != NULL; r = r->next) {
 		struct msg_granted g = {
 		    .recipient = span_of(r->address, r->len),
+		    .exempt = r->exempt,
 		    .size_limit = r->size_limit,
 		    .generation = r->generation,
 		    .expiry = r->expiry,

@@ -25,7 +25,8 @@ static const struct {
 static void
 refuse(struct worker *worker, uint64_t session, uint64_t number, enum refusal reason)
 {
-	struct msg_refused refused = {session, number, (uint8_t)reason};
+	struct msg_refused refused = {
+	    .session = session, .transaction = number, .reason = (uint8_t)reason};
 
 	count(refusals[reason].counter);
 	link_send(worker->link, MSG_refused, &refused, -1);
@@ -49,8 +50,10 @@ hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, i
 	    .helo = m->helo,
 	    .esmtp = m->esmtp,
 	    .eight_bit = m->eight_bit,
+	    .smtputf8 = m->smtputf8,
 	    .tls_version = m->tls_version,
 	    .tls_cipher = m->tls_cipher,
+	    .tls_server_name = m->tls_server_name,
 	    .reverse_path = m->reverse_path,
 	    .route = m->route,
 	    .class = m->class,
@@ -301,8 +304,9 @@ envelope_ended(struct transaction *t, bool good)
 	    [AUTH_TEMPERROR] = COUNT_spf_temperror,
 	    [AUTH_PERMERROR] = COUNT_spf_permerror,
 	};
-	struct msg_envelope_answer copy = {
-	    t->session, t->number, good ? t->spf.result : (uint8_t)AUTH_TEMPERROR};
+	struct msg_envelope_answer copy = {.session = t->session,
+	    .transaction = t->number,
+	    .spf = good ? t->spf.result : (uint8_t)AUTH_TEMPERROR};
 
 	t->spf.state = good ? CHECK_DONE : CHECK_FAILED;
 	if (good)

@@ -60,10 +60,10 @@ holds_for_its_terms_again_and_again(void **state)
 static void
 every_term_is_bound(void **state)
 {
-	struct grant_terms t[8];
+	struct grant_terms t[9];
 
 	(void)state;
-	for (size_t i = 0; i < 8; i++)
+	for (size_t i = 0; i < 9; i++)
 		t[i] = base;
 	t[0].instance++;
 	t[1].transaction++;
@@ -73,7 +73,8 @@ every_term_is_bound(void **state)
 	t[5].size_limit = 0;
 	t[6].generation--;
 	t[7].expiry++;
-	for (size_t i = 0; i < 8; i++)
+	t[8].exempt = 1;
+	for (size_t i = 0; i < 9; i++)
 		assert_false(grant_check(key, &t[i], grant));
 }
 

@@ -177,7 +177,7 @@ recipients_grant(struct place *p, uint16_t n)
 		snprintf(address, sizeof(address), "u%u@r.example", i);
 		g.recipient = span_str(address);
 		terms = (struct grant_terms){p->m.instance, p->m.transaction, g.recipient,
-		    p->m.route, p->m.class, g.size_limit, g.generation, g.expiry};
+		    p->m.route, p->m.class, g.exempt, g.size_limit, g.generation, g.expiry};
 		grant_make(p->grants, &terms, g.grant);
 		assert_true(msg_list_put(&b, RECORD_granted, &g));
 	}

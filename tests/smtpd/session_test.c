@@ -328,7 +328,8 @@ stray_messages_are_ignored(void **state)
 
 			m.outcome = (struct msg_outcome){session, transaction, HANDOFF_TAKEN};
 			stage_dispatch(g, MSG_outcome, &m);
-			m.refused = (struct msg_refused){session, transaction, 0};
+			m.refused =
+			    (struct msg_refused){.session = session, .transaction = transaction};
 			stage_dispatch(g, MSG_refused, &m);
 			m.commit_ask = (struct msg_commit_ask){session, transaction};
 			stage_dispatch(g, MSG_commit_ask, &m);

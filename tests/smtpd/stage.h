@@ -312,7 +312,8 @@ stage_play(struct stage *g, size_t i)
 	} else if (g->queue[i].type == MSG_submit && g->refusal >= 0) {
 		if (g->validators != STAGE_ANSWERS)
 			return false;
-		m.refused = (struct msg_refused){session, transaction, (uint8_t)g->refusal};
+		m.refused = (struct msg_refused){
+		    .session = session, .transaction = transaction, .reason = (uint8_t)g->refusal};
 		stage_dispatch(g, MSG_refused, &m);
 	} else if (g->queue[i].type == MSG_submit) {
 		if (g->validators != STAGE_ANSWERS)
