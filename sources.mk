@@ -117,6 +117,7 @@ SRC_lookupd := \
 
 # main: validators/main.c (validators), validators/child_main.c (validator)
 SRC_validators := \
+	validators/checks.c \
 	validators/child.c \
 	validators/counters.c \
 	validators/dispatcher.c \
@@ -128,6 +129,7 @@ SRC_validators := \
 	validators/dns.c \
 	validators/jobs.c \
 	validators/judge.c \
+	validators/judged.c \
 	validators/policy.c \
 	validators/questions.c \
 	validators/sealed.c \

@@ -118,6 +118,12 @@ transaction_hold(struct transaction *t, const struct msg_submit *m, int fd)
 	return true;
 }
 
+void
+transaction_submitted(const struct held_message *held, union msg *m_out)
+{
+	BUG_ON(!msg_decode(MSG_submit, span_of(held->encoded, held->len), m_out));
+}
+
 static void
 held_free(struct transaction *t)
 {

@@ -90,6 +90,9 @@ struct transaction *transaction_find(const struct transactions *table, const str
  */
 bool transaction_hold(struct transaction *t, const struct msg_submit *m, int fd);
 
+/* The message as it was submitted. Out: its spans lie in the held message. */
+void transaction_submitted(const struct held_message *held, union msg *m_out);
+
 /* Cancels its jobs, closes what it holds. Clears *t; takes NULL. */
 void transaction_free(struct transactions *table, struct transaction **t);
 

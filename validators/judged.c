@@ -1,0 +1,103 @@
+#include "validators/judged.h"
+
+#include "lib/log.h"
+
+#include "validators/counters.h"
+
+/* ---- refusing -------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *name;
+	enum count counter;
+} refusals[] = {
+    [REFUSAL_INTERNAL] = {"internal", COUNT_refused_internal},
+    [REFUSAL_BUSY] = {"busy", COUNT_refused_busy},
+    [REFUSAL_DNS] = {"dns", COUNT_refused_dns},
+    [REFUSAL_SPF_FAIL] = {"spf-reject", COUNT_refused_spf},
+    [REFUSAL_SPF_DEFER] = {"spf-defer", COUNT_refused_spf},
+};
+
+void
+judged_refuse(struct worker *worker, uint64_t session, uint64_t number, enum refusal reason)
+{
+	struct msg_refused refused = {
+	    .session = session, .transaction = number, .reason = (uint8_t)reason};
+
+	count(refusals[reason].counter);
+	link_send(worker->link, MSG_refused, &refused, -1);
+}
+
+/* ---- handing on ------------------------------------------------------------------------------ */
+
+/* In: fd, owned from now on; t, NULL when nothing was checked. */
+static bool
+hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, int fd,
+    const struct transaction *t, enum auth_result spf)
+{
+	struct msg_deliver out = {
+	    .worker = (uint8_t)worker->index,
+	    .instance = worker->instance,
+	    .session = m->session,
+	    .transaction = m->transaction,
+	    .id = m->id,
+	    .received = m->received,
+	    .budget_ms = budget_ms,
+	    .helo = m->helo,
+	    .esmtp = m->esmtp,
+	    .eight_bit = m->eight_bit,
+	    .smtputf8 = m->smtputf8,
+	    .tls_version = m->tls_version,
+	    .tls_cipher = m->tls_cipher,
+	    .tls_server_name = m->tls_server_name,
+	    .reverse_path = m->reverse_path,
+	    .route = m->route,
+	    .class = m->class,
+	    .recipients = m->recipients,
+	    .spf = (uint8_t)spf,
+	    .size = m->size,
+	    .content = m->content,
+	};
+
+	memcpy(out.client, m->client, sizeof(out.client));
+	if (t != NULL && spf != AUTH_UNCHECKED)
+		out.spf_domain = span_of(t->spf.domain, t->spf.domain_len);
+	if (t != NULL && t->held->dkim.state == CHECK_DONE) {
+		out.dkim = 1;
+		out.signatures.count = t->held->dkim.count;
+		out.signatures.encoded = span_of(t->held->dkim.encoded, t->held->dkim.len);
+	}
+	return link_send(worker->dispatcher->handoff, MSG_deliver, &out, fd);
+}
+
+void
+judged_hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, int fd,
+    const struct transaction *t, enum auth_result spf)
+{
+	if (hand_on(worker, m, budget_ms, fd, t, spf))
+		count(COUNT_passed_on);
+	else
+		judged_refuse(worker, m->session, m->transaction, REFUSAL_INTERNAL);
+}
+
+/* ---- the log --------------------------------------------------------------------------------- */
+
+void
+judged_log(const struct transaction *t, const struct msg_submit *m, const struct policy_verdict *v)
+{
+	const struct dkim_check *dkim = &t->held->dkim;
+	struct log_line line;
+
+	log_begin(&line, EVENT_judged);
+	log_span(&line, "id", m->id);
+	log_ip(&line, "client", &t->client);
+	if (t->spf.state == CHECK_DONE) {
+		log_str(&line, "spf", auth_result_name(t->spf.result));
+		log_span(&line, "spf_domain", span_of(t->spf.domain, t->spf.domain_len));
+		log_span(&line, "spf_reason", span_of(t->spf.reason, t->spf.reason_len));
+	}
+	if (dkim->state == CHECK_DONE)
+		log_span(&line, "dkim",
+		    dkim->count > 0 ? span_of(dkim->note, dkim->note_len) : SPAN("none"));
+	log_str(&line, "verdict", v->refuse ? refusals[v->reason].name : "hand-on");
+	log_end(&line);
+}
