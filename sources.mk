@@ -17,6 +17,7 @@ SRC_lib := \
 	lib/log.c \
 	lib/loop.c \
 	lib/netstring.c \
+	lib/network.c \
 	lib/program.c \
 	lib/programs.c \
 	lib/sandbox.c \

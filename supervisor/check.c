@@ -14,6 +14,7 @@
 
 #include "lib/address.h"
 #include "lib/ip.h"
+#include "lib/network.h"
 
 #include "supervisor/rundir.h"
 #include "supervisor/setup.h"
@@ -271,6 +272,23 @@ is_ours(const struct conf *conf, const struct ip *ip, uint16_t port)
 	return false;
 }
 
+static void
+check_networks(struct check *c, const char *option, const struct conf_strings *networks)
+{
+	struct network_list list;
+	size_t bad;
+	const char *wrong = network_list_parse(networks, &list, &bad);
+
+	if (wrong != NULL)
+		error(c, option, "\"%s\" %s", networks->items[bad], wrong);
+}
+
+static void
+check_clients(struct check *c)
+{
+	check_networks(c, "trusted_relays", &c->conf->top.trusted_relays);
+}
+
 /* Servers that we connect to. */
 static void
 check_servers(struct check *c, const char *option, const struct conf_strings *servers)
@@ -525,6 +543,7 @@ check_configuration(const struct conf *conf, const struct conf_lines *lines, FIL
 	static void (*const checks[])(struct check *) = {
 	    check_hostname,
 	    check_listen,
+	    check_clients,
 	    check_recipients,
 	    check_postmaster,
 	    check_rundir,

@@ -72,6 +72,7 @@ static const struct {
     {"hostname", "mx1.example.net"},
     {"recipients", "/var/lib/gatehouse/recipients.cdb"},
     {"postmaster", "admin@example.com"},
+    {"trusted_relays", "192.0.2.25"},
     {"users.smtpd", "gatehouse-smtpd"},
     {"users.tlsd", "gatehouse-tlsd"},
     {"users.tls_keys", "gatehouse-tls-keys"},
