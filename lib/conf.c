@@ -14,9 +14,6 @@ enum {
 	BLOCK_SIZE = 4096,
 };
 
-/* Titled sections stand in order of appearance: struct conf has an array and a count of them. */
-_Static_assert(offsetof(struct conf_backend, title) == 0, "the title is the first member");
-
 /* ---- memory ---- */
 
 struct block {
@@ -27,7 +24,7 @@ struct block {
 
 struct conf_memory {
 	struct block *blocks;
-	bool list_set[CONF_MOST_backend][CONF_OPTION_COUNT]; /* the default has been replaced */
+	bool list_set[CONF_TITLED_MOST][CONF_OPTION_COUNT]; /* the default has been replaced */
 };
 
 static void *
@@ -330,7 +327,8 @@ title_ok(const char *title)
 }
 
 /*
- * The place of the backend with that title; a new one with its defaults when there is none.
+ * The place of the section with that title; a new one with its defaults when there is none. Titled
+ * sections stand in order of appearance.
  * Out: *index_out; the count is raised by the caller when the option was good.
  */
 static bool
@@ -338,11 +336,12 @@ titled_find(
     struct setting *s, const struct conf_section *section, const char *title, size_t *index_out)
 {
 	struct conf *conf = s->conf;
-	struct conf_backend *b;
-	size_t i;
+	size_t i, count = conf_section_count(conf, section);
+	char *base;
+	const char *copy;
 
-	for (i = 0; i < conf->backend_count; i++) {
-		if (strcmp(conf->backend[i].title, title) == 0) {
+	for (i = 0; i < count; i++) {
+		if (strcmp(conf_section_title(conf, section, i), title) == 0) {
 			*index_out = i;
 			return true;
 		}
@@ -353,11 +352,12 @@ titled_find(
 	if (i == section->most)
 		return refuse(
 		    s, "there must not be more than %zu sections %s", section->most, section->name);
-	b = &conf->backend[i];
-	*b = (struct conf_backend){.title = memory_string(conf->memory, title)};
-	memset(conf->memory->list_set[i], 0, sizeof(conf->memory->list_set[i]));
-	if (b->title == NULL || !set_defaults(conf, section, i))
+	base = (char *)conf + section->offset + i * section->size;
+	memset(base, 0, section->size);
+	copy = memory_string(conf->memory, title);
+	if (copy == NULL || !set_defaults(conf, section, i))
 		return refuse(s, "no memory");
+	*(const char **)base = copy;
 	*index_out = i;
 	return true;
 }
@@ -381,7 +381,7 @@ conf_set(struct conf *conf, const char *path, const char *value, char *error_out
 	s.list_set = &conf->memory->list_set[index][at];
 	if (!setters[s.option->type](&s, value))
 		return false;
-	if (section->titled && index == conf->backend_count)
-		conf->backend_count++;
+	if (section->titled && index == conf_section_count(conf, section))
+		++*(size_t *)((char *)conf + section->count_offset);
 	return true;
 }

@@ -46,16 +46,27 @@ enum { CONF_BARE_LF_NORMALIZE, CONF_BARE_LF_REJECT };
 enum { CONF_PROTOCOL_QMQP };
 enum { CONF_SPF_FAIL_MARK, CONF_SPF_FAIL_REJECT, CONF_SPF_FAIL_DEFER, CONF_SPF_FAIL_IGNORE };
 
+/* A member for each section; of a titled one as many as there may be, and name_count of them. */
 struct conf {
-	struct conf_top top;
-	struct conf_users users;
-	struct conf_tls tls;
-	struct conf_backend backend[CONF_MOST_backend];
-	size_t backend_count;
-	struct conf_dns dns;
-	struct conf_spf spf;
-	struct conf_dkim dkim;
-	struct conf_limits limits;
+#define SECTION(name, help) struct conf_##name name;
+#define TITLED(name, most, help) \
+	struct conf_##name name[most]; \
+	size_t name##_count;
+#define STRING(section, key, fallback, programs, help)
+#define STRINGS(section, key, fallback, programs, help)
+#define NUMBER(section, key, fallback, least, most, unit, programs, help)
+#define BOOLEAN(section, key, fallback, programs, help)
+#define CHOICE(section, key, fallback, choices, programs, help)
+#define END(name)
+#include "lib/conf.def"
+#undef SECTION
+#undef TITLED
+#undef STRING
+#undef STRINGS
+#undef NUMBER
+#undef BOOLEAN
+#undef CHOICE
+#undef END
 	struct conf_memory *memory; /* holds the strings */
 };
 

@@ -95,7 +95,7 @@ tell_section(const struct conf *conf, const struct conf_section *section, size_t
 	size_t count;
 	const struct conf_option *o = conf_options(&count);
 
-	t->title = section->titled ? *(const char *const *)base : NULL;
+	t->title = section->titled ? conf_section_title(conf, section, index) : NULL;
 	for (size_t i = 0; i < count; i++) {
 		t->option = &o[i];
 		if (strcmp(o[i].section, section->name) == 0 && (o[i].programs & BY(program)) != 0)
@@ -112,7 +112,7 @@ conf_put_pairs(const struct conf *conf, enum program_id program, struct buf *b, 
 
 	*count_out = 0;
 	for (size_t i = 0; i < count; i++) {
-		size_t instances = sections[i].titled ? conf->backend_count : 1;
+		size_t instances = conf_section_count(conf, &sections[i]);
 
 		for (size_t j = 0; j < instances; j++)
 			tell_section(conf, &sections[i], j, program, &t);

@@ -3,7 +3,10 @@
 #include "lib/bug.h"
 
 #define SECTION(name, help) enum { TITLED_##name = 0, MOST_##name = 1 };
-#define TITLED(name, most, help) enum { TITLED_##name = 1, MOST_##name = most };
+#define TITLED(name, most, help) \
+	enum { TITLED_##name = 1, MOST_##name = most }; \
+	_Static_assert(offsetof(struct conf_##name, title) == 0, "the title is the first member"); \
+	_Static_assert(most <= CONF_TITLED_MOST, "as many as conf.c has room for");
 #define STRING(section, key, fallback, programs, help)
 #define STRINGS(section, key, fallback, programs, help)
 #define NUMBER(section, key, fallback, least, most, unit, programs, help)
@@ -16,11 +19,11 @@
 #undef END
 
 static const struct conf_section sections[] = {
-#define ROW(name, help) \
+#define ROW(name, count_offset, help) \
 	{#name, TITLED_##name, MOST_##name, offsetof(struct conf, name), \
-	    sizeof(struct conf_##name), help},
-#define SECTION(name, help) ROW(name, help)
-#define TITLED(name, most, help) ROW(name, help)
+	    sizeof(struct conf_##name), count_offset, help},
+#define SECTION(name, help) ROW(name, 0, help)
+#define TITLED(name, most, help) ROW(name, offsetof(struct conf, name##_count), help)
 #define END(name)
 #include "lib/conf.def"
 #undef ROW
@@ -101,6 +104,20 @@ conf_section_find(const char *name)
 			return &sections[i];
 	}
 	return NULL;
+}
+
+size_t
+conf_section_count(const struct conf *conf, const struct conf_section *section)
+{
+	return section->titled ? *(const size_t *)((const char *)conf + section->count_offset) : 1;
+}
+
+const char *
+conf_section_title(const struct conf *conf, const struct conf_section *section, size_t index)
+{
+	const char *base = (const char *)conf + section->offset + index * section->size;
+
+	return *(const char *const *)base;
 }
 
 const char *

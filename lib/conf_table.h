@@ -1,4 +1,4 @@
-/* conf.def as tables; for the conf*.c files only. */
+/* conf.def as tables; for the conf*.c files, and the one that reads the file. */
 #ifndef LIB_CONF_TABLE_H
 #define LIB_CONF_TABLE_H
 
@@ -11,8 +11,11 @@ struct conf_section {
 	bool titled;
 	size_t most;
 	size_t offset, size; /* of the (first) structure in struct conf */
+	size_t count_offset; /* of name_count in struct conf, when titled */
 	const char *help;
 };
+
+enum { CONF_TITLED_MOST = 64 }; /* instances of any titled section */
 
 enum {
 	CONF_OPTION_COUNT = 0
@@ -40,6 +43,13 @@ const struct conf_section *conf_sections(size_t *count_out);
 
 /* Returns: NULL when there is none of that name. */
 const struct conf_section *conf_section_find(const char *name);
+
+/* How many of the section there are; 1 when it is not titled. */
+size_t conf_section_count(const struct conf *conf, const struct conf_section *section);
+
+/* In: a titled section; index, less than its count. */
+const char *conf_section_title(
+    const struct conf *conf, const struct conf_section *section, size_t index);
 
 /* Where the value of an option lies in the structure of its section. In: index into conf_options(). */
 size_t conf_option_offset(size_t index);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "lib/bug.h"
+#include "lib/conf_table.h"
 
 #include "supervisor/conf_scan.h"
 
@@ -185,21 +186,32 @@ schema_build(struct schema *s)
 	return true;
 }
 
+static bool
+is_made(const struct conf_section *section, const char *title)
+{
+	for (size_t i = 0; i < conf_section_count(reading.conf, section); i++)
+		if (strcmp(conf_section_title(reading.conf, section, i), title) == 0)
+			return true;
+	return false;
+}
+
 /* A section that sets nothing made nothing; it would be a back end that silently is not there. */
 static void
-check_titled(cfg_t *cfg, unsigned before)
+check_titled(cfg_t *cfg)
 {
-	for (unsigned i = 0; i < cfg_size(cfg, "backend"); i++) {
-		cfg_t *section = cfg_getnsec(cfg, "backend", i);
-		bool made = false;
+	size_t count;
+	const struct conf_section *sections = conf_sections(&count);
 
-		for (size_t j = 0; j < reading.conf->backend_count; j++)
-			made =
-			    made || strcmp(reading.conf->backend[j].title, cfg_title(section)) == 0;
-		if (!made && reading.errors->count == before)
-			conf_errors_add(reading.errors, reading.lines->file,
-			    (unsigned)section->line, "backend %s: sets nothing",
-			    cfg_title(section));
+	for (size_t i = 0; i < count; i++) {
+		for (unsigned j = 0; sections[i].titled && j < cfg_size(cfg, sections[i].name);
+		     j++) {
+			cfg_t *one = cfg_getnsec(cfg, sections[i].name, j);
+
+			if (!is_made(&sections[i], cfg_title(one)))
+				conf_errors_add(reading.errors, reading.lines->file,
+				    (unsigned)one->line, "%s %s: sets nothing", sections[i].name,
+				    cfg_title(one));
+		}
 	}
 }
 
@@ -220,8 +232,8 @@ parse(uint8_t *text, size_t len, const struct schema *schema)
 		if (reading.errors->count == before)
 			conf_errors_add(reading.errors, reading.lines->file, (unsigned)cfg->line,
 			    "cannot be read from here on");
-	} else {
-		check_titled(cfg, before);
+	} else if (reading.errors->count == before) {
+		check_titled(cfg);
 	}
 out:
 	if (in != NULL)

@@ -101,7 +101,8 @@ sample_options(void)
 		putchar('\n');
 		if (!top && (i == 0 || strcmp(o[i].section, o[i - 1].section) != 0)) {
 			print_wrapped(conf_section_help(o[i].section), "# ", WIDTH, 0);
-			printf("#%s%s {\n", o[i].section, o[i].titled ? " mailstore" : "");
+			printf(o[i].titled ? "#%s %s {\n" : "#%s {\n", o[i].section,
+			    o[i].titled ? doc_example(o[i].section) : "");
 		}
 		put_option(&o[i], top ? "" : "\t");
 		if (!top && (i + 1 == count || strcmp(o[i].section, o[i + 1].section) != 0))

@@ -83,6 +83,11 @@ static const struct {
     {"users.queue_handoff", "gatehouse-queue-handoff"},
     {"tls.certificate", "/etc/gatehouse/mx1.pem"},
     {"tls.key", "/etc/gatehouse/mx1.key"},
+    {"listen_tls", "[::]:465"},
+    {"keypair", "mail2"},
+    {"keypair.certificate", "/etc/gatehouse/mail2.pem"},
+    {"keypair.key", "/etc/gatehouse/mail2.key"},
+    {"backend", "mailstore"},
     {"backend.servers", "192.0.2.10:628"},
     {"dns.servers", "127.0.0.1:53"},
 };

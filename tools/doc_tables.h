@@ -33,7 +33,7 @@ extern const struct doc_program doc_programs[];
 extern const size_t doc_program_count;
 
 /*
- * A value for the sample of an option that has no default.
+ * A value for the sample of an option that has no default, or the title of a section.
  * Returns: NULL when there is none for that path.
  */
 const char *doc_example(const char *path);
