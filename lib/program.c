@@ -85,7 +85,7 @@ on_listener(void *ctx, struct link *link, const union msg *m, int *fd)
 	if (prog->spec->on_listener == NULL)
 		return;
 	*fd = -1;
-	hook_result(prog, prog->spec->on_listener(prog, m->listener.name, listener), "listener");
+	hook_result(prog, prog->spec->on_listener(prog, &m->listener, listener), "listener");
 }
 
 static void
@@ -109,8 +109,7 @@ on_file(void *ctx, struct link *link, const union msg *m, int *fd)
 	if (prog->spec->on_file == NULL)
 		return;
 	*fd = -1;
-	hook_result(prog,
-	    prog->spec->on_file(prog, (enum file_kind)m->file.kind, m->file.name, file), "file");
+	hook_result(prog, prog->spec->on_file(prog, &m->file, file), "file");
 }
 
 static void

@@ -33,8 +33,8 @@ struct program_spec {
 	int (*on_conf)(struct program *prog); /* prog->conf is complete */
 	int (*on_peer)(
 	    struct program *prog, enum program_id peer, unsigned index, uint32_t instance, int fd);
-	int (*on_file)(struct program *prog, enum file_kind kind, struct span name, int fd);
-	int (*on_listener)(struct program *prog, struct span name, int fd);
+	int (*on_file)(struct program *prog, const struct msg_file *file, int fd);
+	int (*on_listener)(struct program *prog, const struct msg_listener *listener, int fd);
 	/*
 	 * Take no new work, and call program_finished when the rest is done. NULL: end at once.
 	 * goodbye: clients are told to come back later; without it they may go on. Only a worker is

@@ -46,13 +46,13 @@ on_peer(struct program *prog, enum program_id peer, unsigned index, uint32_t ins
 
 /* A bad file is no reason to end: without one, every question is answered as trouble. */
 static int
-on_file(struct program *prog, enum file_kind kind, struct span name, int fd)
+on_file(struct program *prog, const struct msg_file *file, int fd)
 {
-	if (kind != FILE_RECIPIENTS) {
+	if (file->kind != FILE_RECIPIENTS) {
 		close(fd);
 		return -1;
 	}
-	serve_file(prog->state, name, fd, !prog->started);
+	serve_file(prog->state, file->name, fd, !prog->started);
 	return 0;
 }
 

@@ -42,12 +42,12 @@ on_peer(struct program *prog, enum program_id peer, unsigned index, uint32_t ins
 }
 
 static int
-on_listener(struct program *prog, struct span name, int fd)
+on_listener(struct program *prog, const struct msg_listener *listener, int fd)
 {
 	struct smtpd *smtpd = prog->state;
 	struct listener *l = listener_new(&smtpd->worker, fd);
 
-	(void)name;
+	(void)listener;
 	if (l == NULL)
 		return -1;
 	l->next = smtpd->listeners;

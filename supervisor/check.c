@@ -168,22 +168,43 @@ check_pem(struct check *c, const char *option, const char *path, mode_t *mode_ou
 		close(fd);
 }
 
+/* In: certificate, key; NULL: not set. option, "tls" or "keypair.NAME". */
+static void
+check_pair(struct check *c, const char *section, const char *certificate, const char *key)
+{
+	char certificate_option[64], key_option[64];
+	mode_t mode;
+
+	snprintf(certificate_option, sizeof(certificate_option), "%s.certificate", section);
+	snprintf(key_option, sizeof(key_option), "%s.key", section);
+	if ((certificate == NULL) != (key == NULL))
+		error(c, certificate != NULL ? certificate_option : key_option,
+		    "certificate and key must be set together");
+	if (certificate != NULL)
+		check_pem(c, certificate_option, certificate, &mode);
+	if (key != NULL) {
+		check_pem(c, key_option, key, &mode);
+		if ((mode & S_IROTH) != 0)
+			error(c, key_option, "%s: can be read by anybody", key);
+	}
+}
+
 static void
 check_tls(struct check *c)
 {
-	const struct conf_tls *tls = &c->conf->tls;
-	mode_t mode;
+	const struct conf *conf = c->conf;
+	char section[64];
 
-	if ((tls->certificate == NULL) != (tls->key == NULL))
-		error(c, tls->certificate != NULL ? "tls.certificate" : "tls.key",
-		    "certificate and key must be set together");
-	if (tls->certificate != NULL)
-		check_pem(c, "tls.certificate", tls->certificate, &mode);
-	if (tls->key != NULL) {
-		check_pem(c, "tls.key", tls->key, &mode);
-		if ((mode & S_IROTH) != 0)
-			error(c, "tls.key", "%s: can be read by anybody", tls->key);
+	check_pair(c, "tls", conf->tls.certificate, conf->tls.key);
+	for (size_t i = 0; i < conf->keypair_count; i++) {
+		snprintf(section, sizeof(section), "keypair.%s", conf->keypair[i].title);
+		check_pair(c, section, conf->keypair[i].certificate, conf->keypair[i].key);
 	}
+	if (conf->tls.certificate == NULL && conf->keypair_count > 0)
+		error(
+		    c, "keypair", "needs a certificate in section tls, for clients that name none");
+	if (conf->tls.certificate == NULL && conf->top.listen_tls.count > 0)
+		error(c, "listen_tls", "needs section tls");
 }
 
 static void
@@ -230,22 +251,38 @@ is_wildcard(const struct ip *ip)
 }
 
 static void
-check_listen(struct check *c)
+check_addresses(struct check *c, const char *option, const struct conf_strings *listen)
 {
-	const struct conf_strings *listen = &c->conf->top.listen;
 	struct ip ip;
 
 	for (size_t i = 0; i < listen->count; i++) {
 		uint16_t port = 0;
 
 		if (!ip_parse_port(span_str(listen->items[i]), true, &ip, &port))
-			error(c, "listen", "\"%s\" is not ADDRESS:PORT; IPv6 is written [::1]:25",
+			error(c, option, "\"%s\" is not ADDRESS:PORT; IPv6 is written [::1]:25",
 			    listen->items[i]);
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(listen->items[i], listen->items[j]) == 0 && port != 0)
-				error(c, "listen", "\"%s\" stands there twice", listen->items[i]);
+				error(c, option, "\"%s\" stands there twice", listen->items[i]);
 		}
 	}
+}
+
+static void
+check_listen(struct check *c)
+{
+	const struct conf_top *top = &c->conf->top;
+
+	check_addresses(c, "listen", &top->listen);
+	check_addresses(c, "listen_tls", &top->listen_tls);
+	if (top->listen.count + top->listen_tls.count > LISTENERS_MAX)
+		error(c, "listen_tls", "with listen, there are more than %d addresses",
+		    LISTENERS_MAX);
+	for (size_t i = 0; i < top->listen_tls.count; i++)
+		for (size_t j = 0; j < top->listen.count; j++)
+			if (strcmp(top->listen_tls.items[i], top->listen.items[j]) == 0)
+				error(c, "listen_tls", "\"%s\" stands in listen, too",
+				    top->listen.items[j]);
 }
 
 static bool
@@ -256,15 +293,14 @@ is_loopback(const struct ip *ip)
 	return ip_is_v4(ip) ? ip->octets[12] == 127 : memcmp(ip->octets, v6, IP_LEN) == 0;
 }
 
-/* Whether a connection to ip:port would come back to us, as far as that can be seen here. */
 static bool
-is_ours(const struct conf *conf, const struct ip *ip, uint16_t port)
+is_among(const struct conf_strings *listen, const struct ip *ip, uint16_t port)
 {
 	struct ip own;
 	uint16_t own_port;
 
-	for (size_t i = 0; i < conf->top.listen.count; i++) {
-		if (ip_parse_port(span_str(conf->top.listen.items[i]), true, &own, &own_port) &&
+	for (size_t i = 0; i < listen->count; i++) {
+		if (ip_parse_port(span_str(listen->items[i]), true, &own, &own_port) &&
 		    port == own_port &&
 		    (memcmp(&own, ip, sizeof(own)) == 0 || (is_wildcard(&own) && is_loopback(ip))))
 			return true;
@@ -287,6 +323,13 @@ static void
 check_clients(struct check *c)
 {
 	check_networks(c, "trusted_relays", &c->conf->top.trusted_relays);
+}
+
+/* Whether a connection to ip:port would come back to us, as far as that can be seen here. */
+static bool
+is_ours(const struct conf *conf, const struct ip *ip, uint16_t port)
+{
+	return is_among(&conf->top.listen, ip, port) || is_among(&conf->top.listen_tls, ip, port);
 }
 
 /* Servers that we connect to. */

@@ -62,14 +62,15 @@ name_bound(struct listener *l)
 }
 
 static int
-open_one(struct listener *l, const char *address, const struct listeners *old)
+open_one(struct listener *l, const char *address, bool tls, const struct listeners *old)
 {
 	struct ip ip;
 	uint16_t port;
 
 	snprintf(l->wanted, sizeof(l->wanted), "%s", address);
+	l->tls = tls;
 	for (size_t i = 0; old != NULL && i < old->count; i++) {
-		if (strcmp(old->item[i].wanted, address) != 0)
+		if (strcmp(old->item[i].wanted, address) != 0 || old->item[i].tls != tls)
 			continue;
 		*l = old->item[i];
 		l->fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 0);
@@ -85,21 +86,33 @@ open_one(struct listener *l, const char *address, const struct listeners *old)
 	return 0;
 }
 
-int
-listeners_open(struct listeners *out, const struct conf_strings *addresses,
+static int
+open_all(struct listeners *out, const struct conf_strings *addresses, bool tls,
     const struct listeners *old, char *error_out, size_t error_cap)
 {
-	out->count = 0;
-	for (size_t i = 0; i < addresses->count && i < LISTENERS_MAX; i++) {
-		if (open_one(&out->item[out->count], addresses->items[i], old) != 0) {
+	for (size_t i = 0; i < addresses->count && out->count < LISTENERS_MAX; i++) {
+		struct listener *l = &out->item[out->count];
+
+		if (open_one(l, addresses->items[i], tls, old) != 0) {
 			snprintf(error_out, error_cap, "cannot listen on %s: %s",
 			    addresses->items[i], strerror(errno));
-			listeners_close(out);
 			return -1;
 		}
 		out->count++;
 	}
 	return 0;
+}
+
+int
+listeners_open(struct listeners *out, const struct conf_top *conf, const struct listeners *old,
+    char *error_out, size_t error_cap)
+{
+	out->count = 0;
+	if (open_all(out, &conf->listen, false, old, error_out, error_cap) == 0 &&
+	    open_all(out, &conf->listen_tls, true, old, error_out, error_cap) == 0)
+		return 0;
+	listeners_close(out);
+	return -1;
 }
 
 void

@@ -10,6 +10,7 @@ enum { LISTENERS_MAX = 64 };
 struct listener {
 	char wanted[64]; /* as configured; with port 0 it differs from name */
 	char name[64];   /* address:port as bound */
+	bool tls;        /* sessions begin with the handshake */
 	int fd;
 };
 
@@ -19,12 +20,12 @@ struct listeners {
 };
 
 /*
- * Binds what `addresses` names; a socket that `old` already has is duplicated instead, so that
- * no connection in its backlog is lost.
+ * Binds what `listen` and `listen_tls` name; a socket that `old` already has is duplicated instead,
+ * so that no connection in its backlog is lost.
  * Out: *out, owned by the caller. Returns: 0; or -1 with the address at fault in error_out.
  */
-int listeners_open(struct listeners *out, const struct conf_strings *addresses,
-    const struct listeners *old, char *error_out, size_t error_cap);
+int listeners_open(struct listeners *out, const struct conf_top *conf, const struct listeners *old,
+    char *error_out, size_t error_cap);
 
 void listeners_close(struct listeners *l);
 

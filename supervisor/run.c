@@ -57,7 +57,7 @@ make_generation(struct gatehouse *gh, struct conf *conf, FILE *report)
 	char error[256];
 	struct generation *g;
 
-	if (listeners_open(&listeners, &conf->top.listen,
+	if (listeners_open(&listeners, &conf->top,
 		gh->serving != NULL ? &gh->serving->listeners : NULL, error, sizeof(error)) != 0) {
 		fprintf(report, "%s\n", error);
 		conf_free(&conf);

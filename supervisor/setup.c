@@ -104,21 +104,66 @@ open_trusted(const char *path)
 	return -1;
 }
 
-int
-setup_send_file(struct child *c, enum file_kind kind, const char *path)
+/* Returns: the file, or -1 when it cannot be given to anybody. */
+static int
+open_for(struct child *c, const char *path)
 {
-	struct msg_file m = {.kind = (uint8_t)kind, .name = span_str(path)};
 	int fd = open_trusted(path);
 
 	if (fd < 0) {
 		log_event_errno(EVENT_file_refused, "path", path, errno);
 		c->generation->file_refused = true;
-		return -1;
 	}
-	if (!link_send(c->control, MSG_file, &m, fd))
+	return fd;
+}
+
+int
+setup_send_file(struct child *c, enum file_kind kind, const char *path)
+{
+	struct msg_file m = {.kind = (uint8_t)kind, .count = 1, .name = span_str(path)};
+	int fd = open_for(c, path);
+
+	if (fd < 0 || !link_send(c->control, MSG_file, &m, fd))
 		return -1;
 	c->files_open++;
 	return 0;
+}
+
+/* In: index, 0 for the pair in section tls, then those of the sections keypair. */
+static const char *
+path_of_pair(const struct conf *conf, enum file_kind kind, size_t index)
+{
+	const struct conf_keypair *pair = index > 0 ? &conf->keypair[index - 1] : NULL;
+
+	if (kind == FILE_KEY)
+		return pair != NULL ? pair->key : conf->tls.key;
+	return pair != NULL ? pair->certificate : conf->tls.certificate;
+}
+
+/* All certificates, or all keys: the default one first. What cannot be opened is left out. */
+static void
+send_pairs(struct child *c, enum file_kind kind)
+{
+	const struct conf *conf = c->generation->conf;
+	struct msg_file set[1 + CONF_MOST_keypair];
+	int fds[1 + CONF_MOST_keypair];
+	uint8_t count = 0;
+
+	for (size_t i = 0; i <= conf->keypair_count; i++) {
+		const char *path = path_of_pair(conf, kind, i);
+
+		fds[count] = open_for(c, path);
+		if (fds[count] < 0)
+			continue;
+		set[count] = (struct msg_file){
+		    .kind = (uint8_t)kind, .index = count, .name = span_str(path)};
+		count++;
+	}
+	for (uint8_t i = 0; i < count; i++) {
+		set[i].count = count;
+		if (link_send(c->control, MSG_file, &set[i], fds[i]))
+			c->files_open++;
+	}
 }
 
 /* A file that cannot be opened now does not stop the start: the program answers 4xx without it. */
@@ -130,9 +175,9 @@ send_files(struct child *c)
 	if (c->id == PROGRAM_LOOKUPD)
 		setup_send_file(c, FILE_RECIPIENTS, conf->top.recipients);
 	if (c->id == PROGRAM_TLS_KEYS)
-		setup_send_file(c, FILE_KEY, conf->tls.key);
+		send_pairs(c, FILE_KEY);
 	if (c->id == PROGRAM_TLSD)
-		setup_send_file(c, FILE_CERTIFICATE, conf->tls.certificate);
+		send_pairs(c, FILE_CERTIFICATE);
 }
 
 static int
@@ -143,7 +188,8 @@ send_listeners(struct child *c)
 	if (c->id != PROGRAM_SMTPD)
 		return 0;
 	for (size_t i = 0; i < all->count; i++) {
-		struct msg_listener m = {.name = span_str(all->item[i].name)};
+		struct msg_listener m = {
+		    .tls = all->item[i].tls, .name = span_str(all->item[i].name)};
 		int fd = fcntl(all->item[i].fd, F_DUPFD_CLOEXEC, 0);
 
 		if (fd < 0 || !link_send(c->control, MSG_listener, &m, fd))

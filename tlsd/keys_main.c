@@ -53,11 +53,11 @@ on_peer(struct program *prog, enum program_id peer, unsigned index, uint32_t ins
 
 /* A bad file is told and changes nothing; at start-up too, since handshakes fail cleanly. */
 static int
-on_file(struct program *prog, enum file_kind kind, struct span name, int fd)
+on_file(struct program *prog, const struct msg_file *file, int fd)
 {
-	const char *why = keys_serve_file(prog->state, name, fd);
+	const char *why = keys_serve_file(prog->state, file->name, fd);
 
-	program_file_verdict(prog, kind, why == NULL, why != NULL ? why : "");
+	program_file_verdict(prog, (enum file_kind)file->kind, why == NULL, why != NULL ? why : "");
 	return 0;
 }
 

@@ -59,13 +59,12 @@ on_peer(struct program *prog, enum program_id peer, unsigned index, uint32_t ins
 }
 
 static int
-on_file(struct program *prog, enum file_kind kind, struct span name, int fd)
+on_file(struct program *prog, const struct msg_file *file, int fd)
 {
 	struct tlsd *t = prog->state;
 
-	(void)
-	    kind; /* the supervisor gives us certificates only; a key would be refused by its looks */
-	certificate_file(&t->certificates, name, fd);
+	/* The supervisor gives us certificates only; a key would be refused by its looks. */
+	certificate_file(&t->certificates, file, fd);
 	return 0;
 }
 

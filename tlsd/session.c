@@ -476,7 +476,7 @@ session_new(struct session_pool *pool, struct session_list *list, uint64_t handl
 
 	if (s == NULL)
 		return NULL;
-	s->relay.stream = tls_stream_new(pool->certificates->current, fd);
+	s->relay.stream = tls_stream_new(pool->certificates->current.context, fd);
 	if (s->relay.stream == NULL) {
 		free(s);
 		return NULL;
@@ -507,7 +507,7 @@ session_start(struct session_pool *pool, struct session_list *list, uint64_t han
 	if (pool->count >= pool->most) {
 		TLSD_COUNT(refused_full)++;
 		reason = "too many sessions";
-	} else if (pool->certificates->current == NULL)
+	} else if (pool->certificates->current.context == NULL)
 		reason = "no certificate in service";
 	else
 		s = session_new(pool, list, handle, fd);

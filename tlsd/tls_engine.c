@@ -38,8 +38,6 @@ static char signatures[] =
     "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:RSA-PSS+SHA256:RSA-PSS+SHA384:RSA-PSS+SHA512:"
     "RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
-enum { CERTIFICATES_MOST = 16 };
-
 struct certificate {
 	EVP_PKEY *public;
 	struct key_facts facts;
@@ -50,7 +48,7 @@ struct tls_context {
 	unsigned holds;
 	struct tls *server;
 	size_t count;
-	struct certificate certificates[CERTIFICATES_MOST];
+	struct certificate certificates[TLS_CERTIFICATES_MAX];
 };
 
 struct tls_stream {
@@ -69,7 +67,7 @@ static struct {
 	struct tls_stream *handshaking; /* who runs tls_handshake() now */
 	bool collecting;                /* libtls is making a server */
 	size_t made_count;
-	SSL_CTX *made[CERTIFICATES_MOST]; /* libssl's contexts that it made for it */
+	SSL_CTX *made[TLS_CERTIFICATES_MAX]; /* libssl's contexts that it made for it */
 } engine;
 
 /* ---- private keys that are elsewhere ------------------------------------------------------------- */
@@ -184,7 +182,7 @@ on_ssl_ctx_made(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int index, long arg
 	(void)index;
 	(void)argl;
 	(void)argp;
-	if (engine.collecting && engine.made_count < CERTIFICATES_MOST)
+	if (engine.collecting && engine.made_count < TLS_CERTIFICATES_MAX)
 		engine.made[engine.made_count++] = parent;
 }
 
@@ -326,7 +324,7 @@ tls_context_new(const struct span *pems, size_t count, char *why_out)
 	const char *why = NULL;
 	bool good = context != NULL;
 
-	BUG_ON(count == 0 || count > CERTIFICATES_MOST);
+	BUG_ON(count == 0 || count > TLS_CERTIFICATES_MAX);
 	if (context == NULL) {
 		why_set(why_out, NULL);
 		return NULL;
@@ -379,15 +377,15 @@ tls_context_key(const struct tls_context *context, size_t index)
 }
 
 int64_t
-tls_context_expires(const struct tls_context *context)
+tls_context_expires(const struct tls_context *context, size_t index)
 {
-	return context->certificates[0].expires;
+	return context->certificates[index].expires;
 }
 
 void
-tls_context_expires_text(const struct tls_context *context, char *text_out)
+tls_context_expires_text(const struct tls_context *context, size_t index, char *text_out)
 {
-	time_t at = (time_t)context->certificates[0].expires;
+	time_t at = (time_t)context->certificates[index].expires;
 	struct tm tm;
 
 	text_out[0] = '\0';

@@ -31,11 +31,11 @@ int tls_engine_init(tls_sign_fn *sign, void *arg);
  */
 struct tls_context;
 
-enum { TLS_WHY_MAX = 200, TLS_EXPIRES_MAX = 32 };
+enum { TLS_WHY_MAX = 200, TLS_EXPIRES_MAX = 32, TLS_CERTIFICATES_MAX = 16 };
 
 /*
- * In: pems, count >= 1, each a certificate and its chain; the first one is for clients that ask
- * for no name or for one that no certificate has.
+ * In: pems, 1 to TLS_CERTIFICATES_MAX, each a certificate and its chain; the first one is for clients
+ * that ask for no name or for one that no certificate has.
  * Returns: a context with one hold, the caller's; or NULL and a text in why_out (TLS_WHY_MAX).
  */
 struct tls_context *tls_context_new(const struct span *pems, size_t count, char *why_out);
@@ -47,9 +47,9 @@ size_t tls_context_count(const struct tls_context *context);
 /* The public half of a certificate's key. Borrowed. */
 const struct key_facts *tls_context_key(const struct tls_context *context, size_t index);
 
-/* The end of the first certificate's life in unix seconds, and as text (TLS_EXPIRES_MAX). */
-int64_t tls_context_expires(const struct tls_context *context);
-void tls_context_expires_text(const struct tls_context *context, char *text_out);
+/* The end of a certificate's life in unix seconds, and as text (TLS_EXPIRES_MAX). */
+int64_t tls_context_expires(const struct tls_context *context, size_t index);
+void tls_context_expires_text(const struct tls_context *context, size_t index, char *text_out);
 
 enum { TLS_PROOF_MAX = 64 };
 

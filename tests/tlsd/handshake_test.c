@@ -3,19 +3,6 @@
 /* ---- what is offered ------------------------------------------------------------------------- */
 
 static void
-exchange(struct client *c)
-{
-	char room[8];
-
-	client_write(c, "EHLO x\r\n", 8);
-	plain_read(room, 8);
-	assert_memory_equal(room, "EHLO x\r\n", 8);
-	assert_int_equal(send(house.plain, "250 ok\r\n", 8, 0), 8);
-	client_read(c, room, 8);
-	assert_memory_equal(room, "250 ok\r\n", 8);
-}
-
-static void
 every_key_and_version(void **state)
 {
 	static const char *const certificates[] = {
@@ -639,7 +626,7 @@ a_drain_waits_for_the_sessions(void **state)
 	house.tlsd.pool.on_empty = NULL;
 }
 
-/* ---- new certificates --------------------------------------------------------------------------------- */
+/* ---- a new certificate --------------------------------------------------------------------------------- */
 
 /* The context of a handshake that has begun is not freed under it. */
 static void
@@ -665,58 +652,6 @@ a_reload_in_the_middle_of_a_handshake(void **state)
 	assert_int_equal(
 	    EVP_PKEY_get_base_id(X509_get0_pubkey(SSL_get0_peer_certificate(c.ssl))), EVP_PKEY_RSA);
 	client_close(&c);
-	assert_true(certificate_taken("p256.pem"));
-}
-
-static void
-file_write(const char *name, const char *text)
-{
-	FILE *f = fopen(test_path(name), "w");
-
-	assert_non_null(f);
-	fputs(text, f);
-	fclose(f);
-}
-
-static void
-bad_files_leave_the_old_one(void **state)
-{
-	static const char *const names[] = {"bad.pem", "p256.key", "empty.pem", "stranger.pem"};
-	struct client c;
-
-	(void)state;
-	file_write("bad.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-	file_write("empty.pem", "");
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		/* The patience for a key that may still come, without the wait. */
-		certificate_offer(names[i]);
-		house.tlsd.certificates.tries = CERTIFICATE_TRIES - 1;
-		turn_until(house.verdict.count > 0);
-		assert_false(house.verdict.taken);
-		assert_true(house.verdict.detail[0] != '\0');
-		client_up(&c);
-		exchange(&c);
-		client_close(&c);
-	}
-}
-
-/* tls-keys may get its file after tlsd got the certificate. */
-static void
-a_key_that_comes_later(void **state)
-{
-	static const char *const with_stranger[] = {"rsa.key", "p256.key", "stranger.key", NULL};
-
-	(void)state;
-	certificate_offer("stranger.pem");
-	turn(20);
-	assert_int_equal(house.verdict.count, 0);
-	keys_stop();
-	keys_start(with_stranger);
-	turn_until(house.verdict.count > 0);
-	assert_true(house.verdict.taken);
-	keys_stop();
-	keys_start(all_keys);
-	turn_until(house.tlsd.signer.works);
 	assert_true(certificate_taken("p256.pem"));
 }
 
@@ -748,8 +683,6 @@ main(void)
 	    cmocka_unit_test(a_lost_worker_takes_its_sessions_with_it),
 	    cmocka_unit_test(a_drain_waits_for_the_sessions),
 	    cmocka_unit_test(a_reload_in_the_middle_of_a_handshake),
-	    cmocka_unit_test(bad_files_leave_the_old_one),
-	    cmocka_unit_test(a_key_that_comes_later),
 	};
 
 	return cmocka_run_group_tests(tests, house_begin, house_end);

@@ -80,14 +80,13 @@ key_write(const char *name, EVP_PKEY *key)
 	fclose(f);
 }
 
-/* A self-signed certificate for mx.example, valid from yesterday for `days` days. */
+/* A self-signed certificate, valid from yesterday for `days` days. In: names, as "DNS:a,DNS:b". */
 static inline void
-certificate_write(const char *name, EVP_PKEY *key, int days)
+certificate_write(const char *name, EVP_PKEY *key, const char *names, int days)
 {
 	X509 *x = X509_new();
 	X509_NAME *subject = X509_get_subject_name(x);
-	X509_EXTENSION *san =
-	    X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, "DNS:mx.example");
+	X509_EXTENSION *san = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, names);
 	FILE *f = fopen(test_path(name), "w");
 
 	assert_non_null(f);
@@ -108,7 +107,7 @@ certificate_write(const char *name, EVP_PKEY *key, int days)
 }
 
 static inline void
-pair_write(const char *stem, EVP_PKEY *key)
+pair_write(const char *stem, EVP_PKEY *key, const char *names)
 {
 	char name[64];
 
@@ -116,7 +115,7 @@ pair_write(const char *stem, EVP_PKEY *key)
 	snprintf(name, sizeof(name), "%s.key", stem);
 	key_write(name, key);
 	snprintf(name, sizeof(name), "%s.pem", stem);
-	certificate_write(name, key, 30);
+	certificate_write(name, key, names, 30);
 	EVP_PKEY_free(key);
 }
 
@@ -125,11 +124,13 @@ static inline void
 pairs_make(void)
 {
 	test_dir_make();
-	pair_write("rsa", EVP_RSA_gen(2048));
-	pair_write("rsa4096", EVP_RSA_gen(4096));
-	pair_write("p256", EVP_EC_gen("P-256"));
-	pair_write("p384", EVP_EC_gen("P-384"));
-	pair_write("stranger", EVP_EC_gen("P-256"));
+	pair_write("rsa", EVP_RSA_gen(2048), "DNS:mx.example");
+	pair_write("rsa4096", EVP_RSA_gen(4096), "DNS:mx.example");
+	pair_write("p256", EVP_EC_gen("P-256"), "DNS:mx.example");
+	pair_write("p384", EVP_EC_gen("P-384"), "DNS:mx.example");
+	pair_write("stranger", EVP_EC_gen("P-256"), "DNS:stranger.example");
+	pair_write("second", EVP_RSA_gen(2048), "DNS:second.example,DNS:*.wild.example");
+	pair_write("third", EVP_EC_gen("P-256"), "DNS:third.example");
 }
 
 static inline int
@@ -144,8 +145,8 @@ file_open(const char *name)
 /* ---- the house -------------------------------------------------------------------------------- */
 
 struct verdict {
-	unsigned count;
-	bool taken;
+	unsigned count, refused;
+	bool taken; /* the last one */
 	char detail[256];
 };
 
@@ -213,6 +214,7 @@ on_test_verdict(void *arg, bool taken, const char *detail)
 	struct verdict *v = arg;
 
 	v->count++;
+	v->refused += !taken;
 	v->taken = taken;
 	snprintf(v->detail, sizeof(v->detail), "%s", detail);
 }
@@ -295,10 +297,22 @@ turn(int times)
 }
 
 static inline void
+certificates_offer(const char *const names[], size_t count)
+{
+	house.verdict.count = house.verdict.refused = 0;
+	for (size_t i = 0; i < count; i++)
+		certificate_file(&house.tlsd.certificates,
+		    &(struct msg_file){.kind = FILE_CERTIFICATE,
+			.index = (uint8_t)i,
+			.count = (uint8_t)count,
+			.name = span_str(names[i])},
+		    file_open(names[i]));
+}
+
+static inline void
 certificate_offer(const char *name)
 {
-	house.verdict.count = 0;
-	certificate_file(&house.tlsd.certificates, span_str(name), file_open(name));
+	certificates_offer(&name, 1);
 }
 
 /* Offers a file and waits for the decision. */
@@ -310,7 +324,8 @@ certificate_taken(const char *name)
 	return house.verdict.taken;
 }
 
-static const char *const all_keys[] = {"rsa.key", "rsa4096.key", "p256.key", "p384.key", NULL};
+static const char *const all_keys[] = {
+    "rsa.key", "rsa4096.key", "p256.key", "p384.key", "second.key", "third.key", NULL};
 
 static inline void
 smtpd_start(unsigned index)
@@ -511,6 +526,19 @@ client_is_shut(struct client *c)
 		n = recv(c->fd, room, sizeof(room), MSG_DONTWAIT);
 	while (n > 0);
 	return n == 0 || errno != EAGAIN;
+}
+
+static inline void
+exchange(struct client *c)
+{
+	char room[8];
+
+	client_write(c, "EHLO x\r\n", 8);
+	plain_read(room, 8);
+	assert_memory_equal(room, "EHLO x\r\n", 8);
+	assert_int_equal(send(house.plain, "250 ok\r\n", 8, 0), 8);
+	client_read(c, room, 8);
+	assert_memory_equal(room, "250 ok\r\n", 8);
 }
 
 #endif
