@@ -112,6 +112,7 @@ SRC_lookupd := \
 	lookupd/lookup.c \
 	lookupd/publish.c \
 	lookupd/record.c \
+	lookupd/records.c \
 	lookupd/report.c \
 	lookupd/serve.c \
 	lookupd/source.c

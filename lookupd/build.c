@@ -17,17 +17,27 @@ enum {
 
 /* ---- records ---------------------------------------------------------------------------------- */
 
+static size_t
+header_size(const struct collection *c, const struct build_facts *facts)
+{
+	size_t size = HEADER_FIXED_MAX + facts->source_count * SOURCE_MAX;
+
+	for (const struct collected_attr *a = c->first_attr; a != NULL; a = a->next)
+		size += 3 + a->octets.len;
+	return size;
+}
+
 static int
 write_header(struct cdbfile_maker *m, const struct collection *c, const struct build_facts *facts)
 {
-	size_t cap = HEADER_FIXED_MAX + facts->source_count * SOURCE_MAX;
+	size_t cap = header_size(c, facts);
 	uint8_t *octets = malloc(cap);
 	struct buf b = buf_over(octets, cap);
 	struct header h = {
 	    .version = LAYOUT_VERSION,
 	    .generation = facts->generation,
 	    .built = facts->built,
-	    .recipients = c->recipients.used,
+	    .recipients = c->recipients,
 	    .domains = c->domains.used,
 	};
 	int status;
@@ -35,6 +45,8 @@ write_header(struct cdbfile_maker *m, const struct collection *c, const struct b
 	if (octets == NULL)
 		return -1;
 	header_put(&b, &h);
+	for (const struct collected_attr *a = c->first_attr; a != NULL; a = a->next)
+		attr_put(&b, a->type, a->octets);
 	for (size_t i = 0; i < facts->source_count; i++) {
 		struct span name = span_head(span_str(facts->sources[i].name), SOURCE_NAME_MAX);
 
@@ -52,10 +64,10 @@ write_header(struct cdbfile_maker *m, const struct collection *c, const struct b
 static int
 write_domain(struct cdbfile_maker *m, struct span name, const struct domain *d)
 {
-	uint8_t key_octets[1 + ADDRESS_DOMAIN_MAX], value_octets[512];
+	uint8_t key_octets[1 + ADDRESS_DOMAIN_MAX], value_octets[1024];
 	struct buf key = BUF_OVER(key_octets), value = BUF_OVER(value_octets);
 
-	buf_put_u8(&key, KEY_DOMAIN);
+	buf_put_u8(&key, name.len > 0 && name.p[0] == '.' ? KEY_SUFFIX : KEY_DOMAIN);
 	buf_put_span(&key, name);
 	domain_put(&value, d);
 	BUG_ON(key.full || value.full);
@@ -66,12 +78,25 @@ static int
 write_collected_domain(struct cdbfile_maker *m, const struct collected_domain *from)
 {
 	struct domain d = {
-	    .flags = DOMAIN_SERVED | DOMAIN_TABLE,
-	    .tables = {from->table},
-	    .table_count = 1,
+	    .flags = from->flags != 0 ? from->flags : DOMAIN_SERVED | DOMAIN_TABLE,
+	    .route = from->route,
+	    .real = from->real,
+	    .prefix = from->prefix,
+	    .has_prefix = from->has_prefix,
+	    .has_aliases = from->has_aliases,
+	    .delimiters = from->delimiters,
+	    .charset = from->charset,
+	    .class = from->class,
+	    .size = from->size,
 	    .count = from->count,
 	};
 
+	if (from->real.len > 0)
+		d.flags = DOMAIN_SERVED | DOMAIN_ALIAS;
+	if (d.flags & DOMAIN_TABLE) {
+		d.tables[0] = from->table;
+		d.table_count = 1;
+	}
 	if (from->wild_octet_count > 0) {
 		d.wild_octets = span_of(from->wild_octets, from->wild_octet_count);
 		d.wild_lengths = span_of(from->wild_lengths, sizeof(from->wild_lengths));
@@ -117,6 +142,8 @@ write_canary(struct cdbfile_maker *m)
 static int
 write_records(struct cdbfile_maker *m, const struct collection *c, const struct build_facts *facts)
 {
+	struct records_at at = {0};
+
 	if (write_header(m, c, facts) < 0 || write_canary(m) < 0)
 		return -1;
 	for (const struct collected_route *r = c->first_route; r != NULL; r = r->next)
@@ -125,8 +152,8 @@ write_records(struct cdbfile_maker *m, const struct collection *c, const struct 
 	for (const struct collected_domain *d = c->first_domain; d != NULL; d = d->next)
 		if (write_collected_domain(m, d) < 0)
 			return -1;
-	for (const struct collected_recipient *r = c->first_recipient; r != NULL; r = r->next)
-		if (cdbfile_maker_add(m, r->item.key, r->leaf) < 0)
+	while (records_next(&c->records, &at))
+		if (cdbfile_maker_add(m, at.key, at.value) < 0)
 			return -1;
 	return 0;
 }

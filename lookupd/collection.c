@@ -5,105 +5,113 @@
 #include "lib/bug.h"
 
 enum {
-	CHUNK_LEN = 1024 * 1024,
-	LEAF_MAX = 512, /* octets of an encoded leaf, all attributes at their longest */
+	LEAF_MAX = 1024,  /* octets of an encoded leaf, all attributes at their longest */
+	ALIASES_MAX = 16, /* of aliases in a row */
 };
-
-/* ---- memory that is freed as a whole ---------------------------------------------------------- */
-
-struct arena_chunk {
-	struct arena_chunk *next;
-	size_t used;
-	_Alignas(16) uint8_t octets[CHUNK_LEN];
-};
-
-/* Returns: memory aligned for any structure, or NULL. In: len, far below CHUNK_LEN. */
-static void *
-take(struct collection *c, size_t len)
-{
-	size_t rounded = (len + 15) / 16 * 16;
-	void *p;
-
-	BUG_ON(rounded > CHUNK_LEN);
-	if (c->chunks == NULL || CHUNK_LEN - c->chunks->used < rounded) {
-		struct arena_chunk *chunk = malloc(sizeof(*chunk));
-
-		if (chunk == NULL)
-			return NULL;
-		chunk->next = c->chunks;
-		chunk->used = 0;
-		c->chunks = chunk;
-	}
-	p = c->chunks->octets + c->chunks->used;
-	c->chunks->used += rounded;
-	return p;
-}
-
-/* A zeroed item of item_len octets, followed by a copy of its key and `extra`. */
-static void *
-take_item(struct collection *c, size_t item_len, struct span key, struct span extra)
-{
-	uint8_t *p = take(c, item_len + key.len + extra.len);
-	struct keymap_item *item = (void *)p;
-
-	if (p == NULL)
-		return NULL;
-	memset(p, 0, item_len);
-	memcpy(p + item_len, key.p, key.len);
-	if (extra.len > 0)
-		memcpy(p + item_len + key.len, extra.p, extra.len);
-	item->key = span_of(p + item_len, key.len);
-	return p;
-}
 
 void
 collection_init(struct collection *c)
 {
 	*c = (struct collection){0};
-	keymap_init(&c->recipients);
+	records_init(&c->records);
 	keymap_init(&c->domains);
 	keymap_init(&c->routes);
-	c->recipient_tail = &c->first_recipient;
 	c->domain_tail = &c->first_domain;
 	c->route_tail = &c->first_route;
+	c->attr_tail = &c->first_attr;
 }
 
 void
 collection_clear(struct collection *c)
 {
-	while (c->chunks != NULL) {
-		struct arena_chunk *next = c->chunks->next;
+	while (c->first_domain != NULL) {
+		struct collected_domain *next = c->first_domain->next;
 
-		free(c->chunks);
-		c->chunks = next;
+		free(c->first_domain);
+		c->first_domain = next;
 	}
-	keymap_clear(&c->recipients);
+	while (c->first_route != NULL) {
+		struct collected_route *next = c->first_route->next;
+
+		free(c->first_route);
+		c->first_route = next;
+	}
+	while (c->first_attr != NULL) {
+		struct collected_attr *next = c->first_attr->next;
+
+		free(c->first_attr);
+		c->first_attr = next;
+	}
 	keymap_clear(&c->domains);
 	keymap_clear(&c->routes);
+	records_clear(&c->records);
+}
+
+struct span
+collection_keep(struct collection *c, struct span octets)
+{
+	return records_keep(&c->records, octets);
+}
+
+int
+collection_header(struct collection *c, uint8_t type, struct span octets)
+{
+	struct collected_attr *a = calloc(1, sizeof(*a));
+
+	if (a == NULL)
+		return -1;
+	a->type = type;
+	a->octets = collection_keep(c, octets);
+	*c->attr_tail = a;
+	c->attr_tail = &a->next;
+	return a->octets.p != NULL ? 0 : -1;
 }
 
 /* ---- domains and routes ------------------------------------------------------------------------ */
 
-static struct collected_domain *
-domain_for(struct collection *c, struct span name)
+struct collected_domain *
+collection_domain(struct collection *c, struct span name, struct place place)
 {
 	struct collected_domain *d = (void *)keymap_get(&c->domains, name);
 
 	if (d != NULL)
 		return d;
-	d = take_item(c, sizeof(*d), name, span_of(NULL, 0));
+	d = calloc(1, sizeof(*d));
 	if (d == NULL)
 		return NULL;
+	d->place = place;
 	d->table = (uint32_t)c->domains.used + 1; /* 0 is the canary's */
-	if (keymap_add(&c->domains, &d->item) < 0)
+	d->item.key = collection_keep(c, name);
+	if (d->item.key.p == NULL || keymap_add(&c->domains, &d->item) < 0) {
+		free(d);
 		return NULL;
+	}
 	*c->domain_tail = d;
 	c->domain_tail = &d->next;
 	return d;
 }
 
-static enum collection_status
-route_for(struct collection *c, struct span name, uint16_t *number_out)
+static struct collected_route *
+new_route(struct collection *c, struct span name, struct place place)
+{
+	struct collected_route *r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->place = place;
+	r->number = (uint16_t)(c->routes.used + 1);
+	r->item.key = collection_keep(c, name);
+	if (r->item.key.p == NULL || keymap_add(&c->routes, &r->item) < 0) {
+		free(r);
+		return NULL;
+	}
+	*c->route_tail = r;
+	c->route_tail = &r->next;
+	return r;
+}
+
+enum collection_status
+collection_route(struct collection *c, struct span name, struct place place, uint16_t *number_out)
 {
 	struct collected_route *r;
 
@@ -114,14 +122,9 @@ route_for(struct collection *c, struct span name, uint16_t *number_out)
 	if (r == NULL) {
 		if (c->routes.used == UINT16_MAX)
 			return COLLECTION_FULL;
-		r = take_item(c, sizeof(*r), name, span_of(NULL, 0));
+		r = new_route(c, name, place);
 		if (r == NULL)
 			return COLLECTION_NO_MEMORY;
-		r->number = (uint16_t)(c->routes.used + 1);
-		if (keymap_add(&c->routes, &r->item) < 0)
-			return COLLECTION_NO_MEMORY;
-		*c->route_tail = r;
-		c->route_tail = &r->next;
 	}
 	*number_out = r->number;
 	return COLLECTION_ADDED;
@@ -143,7 +146,59 @@ note_wild(struct collected_domain *d, struct span local)
 	return true;
 }
 
-/* ---- recipients --------------------------------------------------------------------------------- */
+/* ---- records ------------------------------------------------------------------------------------ */
+
+static enum collection_status
+status_of(enum records_status status)
+{
+	static const enum collection_status of[] = {
+	    [RECORDS_ADDED] = COLLECTION_ADDED,
+	    [RECORDS_SAME] = COLLECTION_SAME,
+	    [RECORDS_CONFLICT] = COLLECTION_CONFLICT,
+	    [RECORDS_NO_MEMORY] = COLLECTION_NO_MEMORY,
+	};
+
+	return of[status];
+}
+
+/* What the record means to its domain. */
+static enum collection_status
+note_in_domain(struct collected_domain *d, struct span key, struct span value)
+{
+	struct span local = span_from(key, 5); /* after type and table */
+	bool accept = leaf_accepts(value);
+
+	d->count++;
+	d->accepts += accept;
+	if (key.p[0] == KEY_CATCH_ALL && accept)
+		d->catch_all = true;
+	if (key.p[0] == KEY_USER && accept && span_eq(local, SPAN("postmaster")))
+		d->postmaster = true;
+	if (key.p[0] == KEY_ALIAS)
+		d->has_aliases = true;
+	if (key.p[0] == KEY_WILD && !note_wild(d, local))
+		return COLLECTION_FULL;
+	return COLLECTION_ADDED;
+}
+
+enum collection_status
+collection_put(struct collection *c, struct collected_domain *d, struct span key, struct span value,
+    struct place place, struct place *first_out)
+{
+	enum records_status status = records_add(&c->records, key, value, place, first_out);
+
+	if (status != RECORDS_ADDED)
+		return status_of(status);
+	if (key_is_recipient(key)) {
+		c->recipients++;
+		if (d != NULL)
+			return note_in_domain(d, key, value);
+	} else if (key_is_file(key) && leaf_accepts(value))
+		c->boxes++;
+	return COLLECTION_ADDED;
+}
+
+/* ---- lines of a list ------------------------------------------------------------------------------ */
 
 static const enum layout_key key_types[] = {
     [LIST_ADDRESS] = KEY_USER,
@@ -155,61 +210,64 @@ static const uint8_t verdicts[] = {
     [LIST_ACCEPT] = LEAF_ACCEPT,
     [LIST_REJECT] = LEAF_REFUSE,
     [LIST_DEFER] = LEAF_DEFER,
+    [LIST_DISCARD] = LEAF_DISCARD,
 };
 
 static enum collection_status
-encode_leaf(struct collection *c, const struct list_entry *entry, struct buf *b)
+encode_leaf(struct collection *c, const struct list_entry *entry, struct place place, struct buf *b)
 {
 	struct leaf leaf = {
 	    .verdict = verdicts[entry->verdict],
 	    .immediate = verdicts[entry->verdict],
+	    .flags = entry->flags,
 	    .size = entry->size,
 	    .class = entry->class,
 	    .status = entry->status,
 	    .text = entry->text,
+	    .delivered_to = entry->delivered_to,
 	};
-	enum collection_status status = route_for(c, entry->backend, &leaf.route);
+	enum collection_status status = collection_route(c, entry->backend, place, &leaf.route);
 
 	leaf_put(b, &leaf);
 	BUG_ON(b->full);
 	return status;
 }
 
-static enum collection_status
-known_before(const struct collected_recipient *r, struct span leaf, struct place *first_out)
+static bool
+same_domain(const struct collected_domain *a, const struct collected_domain *b)
 {
-	*first_out = r->place;
-	return span_eq(r->leaf, leaf) ? COLLECTION_SAME : COLLECTION_CONFLICT;
+	return a->route == b->route && a->size == b->size && span_eq(a->class, b->class) &&
+	       span_eq(a->real, b->real) && span_eq(a->delimiters, b->delimiters);
 }
 
+/* A line about a whole domain: an alias, or what holds for recipients that do not say it. */
 static enum collection_status
-add_new(struct collection *c, struct span key, struct span leaf, struct place place)
+tell_domain(struct collection *c, struct collected_domain *d, const struct list_entry *entry,
+    struct place place, struct place *first_out)
 {
-	struct collected_recipient *r = take_item(c, sizeof(*r), key, leaf);
+	struct collected_domain said = {.size = entry->size,
+	    .class = entry->class,
+	    .real = entry->real,
+	    .delimiters = entry->delimiters};
+	enum collection_status status = collection_route(c, entry->backend, place, &said.route);
 
-	if (r == NULL)
-		return COLLECTION_NO_MEMORY;
-	r->leaf = span_of(r->item.key.p + key.len, leaf.len);
-	r->place = place;
-	if (keymap_add(&c->recipients, &r->item) < 0)
-		return COLLECTION_NO_MEMORY;
-	*c->recipient_tail = r;
-	c->recipient_tail = &r->next;
-	return COLLECTION_ADDED;
-}
-
-static enum collection_status
-note_in_domain(struct collected_domain *d, const struct list_entry *entry)
-{
-	d->count++;
-	if (entry->kind == LIST_CATCH_ALL && entry->verdict == LIST_ACCEPT)
-		d->catch_all = true;
-	if (entry->kind == LIST_ADDRESS && entry->verdict == LIST_ACCEPT &&
-	    span_eq(entry->local, SPAN("postmaster")))
-		d->postmaster = true;
-	if (entry->kind == LIST_EXTENSIONS && !note_wild(d, entry->local))
-		return COLLECTION_FULL;
-	return COLLECTION_ADDED;
+	if (status != COLLECTION_ADDED)
+		return status;
+	*first_out = d->place;
+	if (d->told)
+		return same_domain(d, &said) ? COLLECTION_SAME : COLLECTION_CONFLICT;
+	if (d->flags != 0 || (said.real.len > 0 && d->count > 0))
+		return COLLECTION_CONFLICT;
+	d->told = true;
+	d->place = place;
+	d->route = said.route;
+	d->size = said.size;
+	d->class = collection_keep(c, said.class);
+	d->delimiters = collection_keep(c, said.delimiters);
+	d->real = collection_keep(c, said.real);
+	return d->class.p != NULL && d->delimiters.p != NULL && d->real.p != NULL
+	           ? COLLECTION_ADDED
+	           : COLLECTION_NO_MEMORY;
 }
 
 enum collection_status
@@ -218,21 +276,49 @@ collection_add(struct collection *c, const struct list_entry *entry, struct plac
 {
 	uint8_t key_octets[8 + ADDRESS_LOCAL_MAX], leaf_octets[LEAF_MAX];
 	struct buf key = BUF_OVER(key_octets), leaf = BUF_OVER(leaf_octets);
-	struct collected_domain *d = domain_for(c, entry->domain);
-	const struct collected_recipient *known;
+	struct collected_domain *d = collection_domain(c, entry->domain, place);
 	enum collection_status status;
 
 	if (d == NULL)
 		return COLLECTION_NO_MEMORY;
-	status = encode_leaf(c, entry, &leaf);
+	if (entry->kind == LIST_ALIAS_DOMAIN || entry->kind == LIST_DOMAIN)
+		return tell_domain(c, d, entry, place, first_out);
+	if (d->real.len > 0 || (d->flags != 0 && !(d->flags & DOMAIN_TABLE))) {
+		*first_out = d->place; /* an alias domain has no recipients of its own */
+		return COLLECTION_CONFLICT;
+	}
+	status = encode_leaf(c, entry, place, &leaf);
 	if (status != COLLECTION_ADDED)
 		return status;
 	key_put_u32(&key, key_types[entry->kind], d->table);
 	buf_put_span(&key, entry->local);
 	BUG_ON(key.full);
-	known = (void *)keymap_get(&c->recipients, buf_span(&key));
-	if (known != NULL)
-		return known_before(known, buf_span(&leaf), first_out);
-	status = add_new(c, buf_span(&key), buf_span(&leaf), place);
-	return status == COLLECTION_ADDED ? note_in_domain(d, entry) : status;
+	return collection_put(c, d, buf_span(&key), buf_span(&leaf), place, first_out);
+}
+
+/* ---- alias domains -------------------------------------------------------------------------------- */
+
+/* Returns: the domain at the end of the aliases, or NULL. */
+static const struct collected_domain *
+real_domain(const struct collection *c, const struct collected_domain *d)
+{
+	for (unsigned i = 0; d != NULL && d->real.len > 0; i++)
+		d = i < ALIASES_MAX ? (const void *)keymap_get(&c->domains, d->real) : NULL;
+	return d;
+}
+
+struct collected_domain *
+collection_resolve_alias(struct collection *c)
+{
+	for (struct collected_domain *d = c->first_domain; d != NULL; d = d->next) {
+		const struct collected_domain *real = real_domain(c, d);
+
+		if (real == NULL) {
+			d->real = span_of(NULL, 0);
+			return d;
+		}
+		if (real != d)
+			d->real = real->item.key;
+	}
+	return NULL;
 }

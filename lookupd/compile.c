@@ -26,6 +26,16 @@ check_usage(const struct compile_options *o, struct report *report)
 	return report->errors > 0 ? EX_USAGE : EX_OK;
 }
 
+static void
+check_aliases(struct collection *c, struct report *report)
+{
+	const struct collected_domain *d;
+
+	while ((d = collection_resolve_alias(c)) != NULL)
+		report_error(report, d->place.source, d->place.line,
+		    "an alias domain leads to no domain of the sources", d->item.key);
+}
+
 /* Returns: EX_OK, EX_CONFIG or EX_TEMPFAIL; every source is read, so that all errors are told. */
 static int
 read_sources(const struct compile_options *o, struct collection *c, struct build_source *digests,
@@ -38,7 +48,8 @@ read_sources(const struct compile_options *o, struct collection *c, struct build
 		if (source_read(o->sources[i], c, report, digests[i].digest) == SOURCE_TROUBLE)
 			trouble = true;
 	}
-	if (report->errors == 0 && c->recipients.used == 0)
+	check_aliases(c, report);
+	if (report->errors == 0 && c->recipients == 0 && c->boxes == 0)
 		report_error(
 		    report, NULL, 0, "the sources name no recipient; nothing was written", nothing);
 	if (report->errors == 0)
@@ -53,7 +64,7 @@ warn_postmasters(const struct compile_options *o, const struct collection *c, st
 	if (o->postmaster != NULL)
 		return;
 	for (const struct collected_domain *d = c->first_domain; d != NULL; d = d->next)
-		if (!d->postmaster && !d->catch_all)
+		if (!d->postmaster && !d->catch_all && d->real.len == 0 && d->flags == 0)
 			report_warning(report, NULL, 0,
 			    "no postmaster@ in this domain, and no --postmaster is said to be "
 			    "configured",
@@ -110,9 +121,9 @@ shrinks(const struct compile_options *o, const struct collection *c, uint64_t be
 {
 	char detail[80];
 
-	if (o->shrink || before < SHRINK_LEAST || c->recipients.used >= before / 2)
+	if (o->shrink || before < SHRINK_LEAST || c->recipients >= before / 2)
 		return false;
-	snprintf(detail, sizeof(detail), "%zu instead of %llu", c->recipients.used,
+	snprintf(detail, sizeof(detail), "%llu instead of %llu", (unsigned long long)c->recipients,
 	    (unsigned long long)before);
 	report_error(report, o->output, 0,
 	    "less than half of the recipients that it has; nothing was written (--shrink allows "
@@ -187,8 +198,9 @@ write_output(const struct compile_options *o, const struct collection *c,
 out:
 	publish_abort(&p);
 	if (status == EX_OK)
-		fprintf(report->to, "%zu recipients in %zu domains, generation %llu\n",
-		    c->recipients.used, c->domains.used, (unsigned long long)facts.generation);
+		fprintf(report->to, "%llu recipients in %zu domains, generation %llu\n",
+		    (unsigned long long)c->recipients, c->domains.used,
+		    (unsigned long long)facts.generation);
 	return status;
 }
 

@@ -19,6 +19,7 @@ enum {
 	LAYOUT_NAME_MAX = 64,                 /* octets of a route or class */
 	LAYOUT_TEXT_MAX = 200,                /* octets of a reply text */
 	LAYOUT_STATUS_MAX = 12,               /* octets of an enhanced status code */
+	LAYOUT_DELIVERED_TO_MAX = 320,
 };
 
 #define LAYOUT_END_MAGIC "GHRCPT1\n"
@@ -105,6 +106,8 @@ enum {
 	DOMAIN_WILD_LENGTHS = 6, /* 32 octets: bit n-1 is set when a W record has n octets */
 	DOMAIN_CHARSET = 7,      /* 32 octets: bit n is set when a local part may have octet n */
 	DOMAIN_ALIASES = 8,      /* empty: A records exist in its tables */
+	DOMAIN_CLASS = 9,        /* policy class of recipients without one */
+	DOMAIN_SIZE = 10,        /* u64, size limit of recipients without one */
 	DOMAIN_COUNT = 0x81,     /* u64, recipients */
 };
 

@@ -97,7 +97,8 @@ check_local(struct span local)
 			       "them as a route, "
 			       "a program or a file";
 		if (c == '"' || c == '\\')
-			return "quoted local parts are not taken";
+			return "a quote stands only around a whole local part, as in "
+			       "\"john doe\"@example.com";
 		if (c == '*')
 			return "* stands only between a break character and @, as in "
 			       "bob+*@example.com";
@@ -142,22 +143,11 @@ cut_wildcard(struct span *local, enum list_kind *kind_out)
 }
 
 static const char *
-parse_recipient(struct span word, struct list_entry *e)
+set_recipient(struct list_entry *e, struct span local, struct span domain)
 {
-	size_t at = span_find_last(word, '@');
-	struct span local = span_head(word, at), domain = span_from(word, at + 1);
 	struct buf b = BUF_OVER(e->octets);
-	const char *error;
+	const char *error = check_domain(domain);
 
-	if (at == word.len)
-		return "no @: a recipient is local-part@domain or @domain";
-	if (span_find(local, '@') < local.len)
-		return "more than one @";
-	error = cut_wildcard(&local, &e->kind);
-	if (error == NULL)
-		error = check_local(local);
-	if (error == NULL)
-		error = check_domain(domain);
 	if (error != NULL)
 		return error;
 	buf_put_lower(&b, local);
@@ -165,6 +155,79 @@ parse_recipient(struct span word, struct list_entry *e)
 	e->local = span_of(e->octets, local.len);
 	e->domain = span_of(e->octets + local.len, domain.len);
 	return NULL;
+}
+
+/* Takes a Quoted-string of RFC 5321 4.1.2. Out: *local_out, of octets, without the quoting. */
+static const char *
+take_quoted(struct span *rest, uint8_t octets[ADDRESS_LOCAL_MAX], struct span *local_out)
+{
+	size_t at = 1, len = 0;
+
+	for (; at < rest->len && rest->p[at] != '"'; at++) {
+		if (rest->p[at] == '\\' && at + 1 < rest->len)
+			at++;
+		if (rest->p[at] >= 0x80 || rest->p[at] < ' ')
+			return "addresses are printable ASCII";
+		if (len == ADDRESS_LOCAL_MAX)
+			return "the local part is longer than 256 octets";
+		octets[len++] = rest->p[at];
+	}
+	if (at == rest->len)
+		return "a quote is not closed";
+	*rest = span_from(*rest, at + 1);
+	*local_out = span_of(octets, len);
+	return len == 0 ? "the local part is empty" : NULL;
+}
+
+/*
+ * What is quoted is meant as it stands: here stand the local parts that a mail system might read
+ * as a route, a program or a file, and only the very address is found then.
+ */
+static const char *
+parse_quoted(struct span *rest, struct list_entry *e)
+{
+	uint8_t octets[ADDRESS_LOCAL_MAX];
+	struct span local, word;
+	const char *error = take_quoted(rest, octets, &local);
+
+	if (error != NULL)
+		return error;
+	word = take_word(rest);
+	if (word.len == 0 || word.p[0] != '@')
+		return "after the quoted local part comes @ and the domain";
+	return set_recipient(e, local, span_from(word, 1));
+}
+
+static const char *
+parse_domain_line(struct span name, struct list_entry *e)
+{
+	e->kind = LIST_DOMAIN;
+	return set_recipient(e, span_of(NULL, 0), name);
+}
+
+static const char *
+parse_recipient(struct span *rest, struct list_entry *e)
+{
+	static const struct span domain_prefix = {(const uint8_t *)"domain:", 7};
+	struct span word, local;
+	const char *error;
+	size_t at;
+
+	if (rest->p[0] == '"')
+		return parse_quoted(rest, e);
+	word = take_word(rest);
+	if (span_eq(span_head(word, domain_prefix.len), domain_prefix))
+		return parse_domain_line(span_from(word, domain_prefix.len), e);
+	at = span_find_last(word, '@');
+	local = span_head(word, at);
+	if (at == word.len)
+		return "no @: a recipient is local-part@domain or @domain";
+	if (span_find(local, '@') < local.len)
+		return "more than one @";
+	error = cut_wildcard(&local, &e->kind);
+	if (error == NULL)
+		error = check_local(local);
+	return error != NULL ? error : set_recipient(e, local, span_from(word, at + 1));
 }
 
 /* ---- attributes ---------------------------------------------------------------------------------- */
@@ -210,7 +273,7 @@ set_refusal(struct list_entry *e, struct span value, enum list_verdict verdict)
 	size_t blank = span_find(value, ' ');
 
 	if (e->verdict != LIST_ACCEPT)
-		return "only one of reject= and defer=, and once";
+		return "only one of reject=, defer= and discard=, and once";
 	e->verdict = verdict;
 	e->status = span_head(value, blank);
 	e->text = span_from(value, blank + 1);
@@ -234,6 +297,59 @@ set_defer(struct list_entry *e, struct span value)
 	return set_refusal(e, value, LIST_DEFER);
 }
 
+static const char *
+set_discard(struct list_entry *e, struct span value)
+{
+	if (e->verdict != LIST_ACCEPT)
+		return "only one of reject=, defer= and discard=, and once";
+	e->verdict = LIST_DISCARD;
+	return span_eq(value, SPAN("yes")) ? NULL : "discard= is yes";
+}
+
+static const char *
+set_alias(struct list_entry *e, struct span value)
+{
+	struct buf b = BUF_OVER(e->real_octets);
+	const char *error = check_domain(value);
+
+	if (e->kind != LIST_CATCH_ALL)
+		return "alias= stands after a whole domain, as in @alias.example "
+		       "alias=real.example";
+	if (error != NULL)
+		return error;
+	buf_put_lower(&b, value);
+	e->real = buf_span(&b);
+	e->kind = LIST_ALIAS_DOMAIN;
+	return span_eq(e->real, e->domain) ? "a domain is no alias of itself" : NULL;
+}
+
+static const char *
+set_delivered_to(struct list_entry *e, struct span value)
+{
+	if (e->delivered_to.len > 0)
+		return "an attribute is given twice";
+	e->delivered_to = value;
+	return delivered_to_ok(value) ? NULL
+	                              : "delivered_to= is 1 to 320 octets of printable "
+	                                "ASCII";
+}
+
+static const char *
+set_delimiters(struct list_entry *e, struct span value)
+{
+	if (e->kind != LIST_DOMAIN)
+		return "delimiters= stands after a domain, as in domain:example.com delimiters=+";
+	if (e->delimiters.len > 0)
+		return "an attribute is given twice";
+	e->delimiters = value;
+	for (size_t i = 0; i < value.len; i++)
+		if (ascii_is_alpha(value.p[i]) || ascii_is_digit(value.p[i]) ||
+		    !local_octet_ok(value.p[i]))
+			return "delimiters= are characters of a local part that are neither "
+			       "letters nor digits";
+	return value.len >= 1 && value.len <= 16 ? NULL : "delimiters= are 1 to 16 characters";
+}
+
 static const struct {
 	const char *name;
 	const char *(*set)(struct list_entry *e, struct span value);
@@ -243,6 +359,10 @@ static const struct {
     {"size", set_size},
     {"reject", set_reject},
     {"defer", set_defer},
+    {"discard", set_discard},
+    {"alias", set_alias},
+    {"delivered_to", set_delivered_to},
+    {"delimiters", set_delimiters},
 };
 
 /* Takes a quoted text or a word. Returns: false when a quote is not closed. */
@@ -280,7 +400,29 @@ parse_attribute(struct span *rest, struct list_entry *e)
 	for (size_t i = 0; i < sizeof(attributes) / sizeof(attributes[0]); i++)
 		if (span_eq(name, span_str(attributes[i].name)))
 			return attributes[i].set(e, value);
-	return "an unknown attribute; known are backend, class, size, reject, defer";
+	return "an unknown attribute; known are backend, class, size, reject, defer, discard, "
+	       "alias, delivered_to, delimiters";
+}
+
+/* Attributes that say nothing together. */
+static const char *
+check_attributes(const struct list_entry *e)
+{
+	bool accepted = e->verdict == LIST_ACCEPT || e->verdict == LIST_DISCARD;
+	bool more =
+	    e->backend.len > 0 || e->class.len > 0 || e->size != 0 || e->delivered_to.len > 0;
+
+	if (!accepted && more)
+		return "backend=, class=, size= and delivered_to= say nothing about a recipient "
+		       "that is not accepted";
+	if (e->kind == LIST_ALIAS_DOMAIN && (more || e->verdict != LIST_ACCEPT))
+		return "an alias domain has the recipients of the real one, and nothing of its "
+		       "own";
+	if (e->kind == LIST_DOMAIN && (e->verdict != LIST_ACCEPT || e->delivered_to.len > 0))
+		return "a domain takes backend=, class=, size= and delimiters=";
+	if (e->kind != LIST_ADDRESS && e->delivered_to.len > 0)
+		return "delivered_to= stands after a single address";
+	return NULL;
 }
 
 static const char *
@@ -291,17 +433,13 @@ parse_attributes(struct span rest, struct list_entry *e)
 	for (rest = skip_blanks(rest); error == NULL && rest.len > 0 && rest.p[0] != '#';
 	     rest = skip_blanks(rest))
 		error = parse_attribute(&rest, e);
-	if (error == NULL && e->verdict != LIST_ACCEPT &&
-	    (e->backend.len > 0 || e->class.len > 0 || e->size != 0))
-		error =
-		    "backend=, class= and size= say nothing about a recipient that is not accepted";
-	return error;
+	return error != NULL ? error : check_attributes(e);
 }
 
 enum list_status
 list_parse(struct span line, struct list_entry *entry_out, const char **error_out)
 {
-	struct span rest = line, word;
+	struct span rest = line;
 
 	*entry_out = (struct list_entry){0};
 	*error_out = NULL;
@@ -315,8 +453,7 @@ list_parse(struct span line, struct list_entry *entry_out, const char **error_ou
 	rest = skip_blanks(rest);
 	if (rest.len == 0 || rest.p[0] == '#')
 		return LIST_EMPTY;
-	word = take_word(&rest);
-	*error_out = parse_recipient(word, entry_out);
+	*error_out = parse_recipient(&rest, entry_out);
 	if (*error_out == NULL)
 		*error_out = parse_attributes(rest, entry_out);
 	return *error_out == NULL ? LIST_ENTRY : LIST_ERROR;

@@ -27,7 +27,7 @@ struct loader {
 	size_t digested; /* of these, up to the end mark */
 	struct cdbfile_check check;
 	uint32_t at; /* where the next record begins */
-	uint64_t records, recipients, domains;
+	uint64_t records, recipients, domains, files;
 };
 
 static enum loader_status
@@ -168,6 +168,7 @@ phase_records(struct loader *l)
 		l->records++;
 		l->recipients += key_is_recipient(key);
 		l->domains += key_is_domain(key);
+		l->files += key_is_file(key);
 	}
 	return LOADER_MORE;
 }
@@ -181,7 +182,7 @@ check_counts(const struct loader *l)
 	if (l->check.used != l->records || l->domains != h->domains + 1 ||
 	    l->recipients != h->recipients + 1)
 		return "its records are not as many as its header says";
-	if (h->recipients == 0 || h->domains == 0)
+	if ((h->recipients == 0 && l->files == 0) || h->domains == 0)
 		return "it has no recipients";
 	return NULL;
 }

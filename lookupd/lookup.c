@@ -94,7 +94,8 @@ step_served(struct question *q)
 static enum step
 step_mode(struct question *q)
 {
-	if (q->record.flags != (DOMAIN_SERVED | DOMAIN_TABLE) || q->record.table_count == 0)
+	if (q->record.flags != (DOMAIN_SERVED | DOMAIN_TABLE) || q->record.table_count == 0 ||
+	    q->record.has_aliases)
 		return record_trouble(q, RECORD_UNKNOWN);
 	return STEP_NEXT;
 }
@@ -143,8 +144,9 @@ apply_accept(struct question *q, const struct leaf *leaf)
 {
 	if (set_route(q, leaf->route != 0 ? leaf->route : q->record.route) == STEP_DECIDED)
 		return STEP_DECIDED;
-	q->r->class = leaf->class;
-	q->r->size_limit = leaf->size;
+	q->r->class = leaf->class.len > 0 ? leaf->class : q->record.class;
+	q->r->size_limit = leaf->size != 0 ? leaf->size : q->record.size;
+	q->r->delivered_to = leaf->delivered_to;
 	return decide(q, RCPT_ACCEPTED);
 }
 

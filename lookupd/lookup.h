@@ -26,6 +26,7 @@ struct lookup_result {
 	/* Borrowed from the database, or static. */
 	struct span status, text; /* RCPT_REFUSED, RCPT_DEFERRED */
 	struct span route, class; /* RCPT_ACCEPTED; may be empty */
+	struct span delivered_to; /* RCPT_ACCEPTED; empty: not known */
 	uint64_t size_limit;      /* octets, 0: none */
 	const char *trouble;      /* RCPT_TROUBLE: why, a static text */
 	bool unevaluable;         /* RCPT_TROUBLE: a record that this version cannot evaluate */

@@ -188,6 +188,7 @@ header_put(struct buf *b, const struct header *h)
 static bool
 domain_prefix(void *record, struct span s)
 {
+	((struct domain *)record)->has_prefix = true;
 	return take_octets(s, 0, LAYOUT_LOCAL_MAX, &((struct domain *)record)->prefix);
 }
 
@@ -239,6 +240,26 @@ domain_charset(void *record, struct span s)
 }
 
 static bool
+domain_aliases(void *record, struct span s)
+{
+	((struct domain *)record)->has_aliases = true;
+	return s.len == 0;
+}
+
+static bool
+domain_class(void *record, struct span s)
+{
+	((struct domain *)record)->class = s;
+	return record_name_ok(s);
+}
+
+static bool
+domain_size(void *record, struct span s)
+{
+	return take_u64(s, &((struct domain *)record)->size);
+}
+
+static bool
 domain_count(void *record, struct span s)
 {
 	return take_u64(s, &((struct domain *)record)->count);
@@ -252,6 +273,9 @@ static const struct attr_row domain_rows[] = {
     {DOMAIN_WILD_OCTETS, domain_wild_octets},
     {DOMAIN_WILD_LENGTHS, domain_wild_lengths},
     {DOMAIN_CHARSET, domain_charset},
+    {DOMAIN_ALIASES, domain_aliases},
+    {DOMAIN_CLASS, domain_class},
+    {DOMAIN_SIZE, domain_size},
     {DOMAIN_COUNT, domain_count},
 };
 
@@ -281,7 +305,8 @@ domain_put(struct buf *b, const struct domain *d)
 {
 	buf_put_u16(b, d->flags);
 	buf_put_u16(b, d->route);
-	put_set(b, DOMAIN_PREFIX, d->prefix);
+	if (d->has_prefix || d->prefix.len > 0)
+		attr_put(b, DOMAIN_PREFIX, d->prefix);
 	put_set(b, DOMAIN_REAL, d->real);
 	if (d->table_count > 0) {
 		buf_put_u8(b, DOMAIN_TABLES);
@@ -293,6 +318,11 @@ domain_put(struct buf *b, const struct domain *d)
 	put_set(b, DOMAIN_WILD_OCTETS, d->wild_octets);
 	put_set(b, DOMAIN_WILD_LENGTHS, d->wild_lengths);
 	put_set(b, DOMAIN_CHARSET, d->charset);
+	if (d->has_aliases)
+		attr_put(b, DOMAIN_ALIASES, span_of("", 0));
+	put_set(b, DOMAIN_CLASS, d->class);
+	if (d->size != 0)
+		attr_put_u64(b, DOMAIN_SIZE, d->size);
 	attr_put_u64(b, DOMAIN_COUNT, d->count);
 }
 
@@ -352,7 +382,8 @@ leaf_next_table(void *record, struct span s)
 static bool
 leaf_delivered_to(void *record, struct span s)
 {
-	return take_octets(s, 1, 512, &((struct leaf *)record)->delivered_to);
+	((struct leaf *)record)->delivered_to = s;
+	return delivered_to_ok(s);
 }
 
 static const struct attr_row leaf_rows[] = {
@@ -397,6 +428,12 @@ leaf_put(struct buf *b, const struct leaf *l)
 	if (l->next_table != 0)
 		attr_put_u32(b, LEAF_NEXT_TABLE, l->next_table);
 	put_set(b, LEAF_DELIVERED_TO, l->delivered_to);
+}
+
+bool
+leaf_accepts(struct span value)
+{
+	return value.len > 0 && (value.p[0] == LEAF_ACCEPT || value.p[0] == LEAF_DISCARD);
 }
 
 static bool
@@ -464,13 +501,25 @@ record_status_ok(struct span status, uint8_t class)
 	return n > 0 && n == status.len;
 }
 
-bool
-record_text_ok(struct span text)
+static bool
+printable(struct span text, size_t most)
 {
 	for (size_t i = 0; i < text.len; i++)
 		if (text.p[i] < ' ' || text.p[i] > '~')
 			return false;
-	return text.len >= 1 && text.len <= LAYOUT_TEXT_MAX;
+	return text.len >= 1 && text.len <= most;
+}
+
+bool
+record_text_ok(struct span text)
+{
+	return printable(text, LAYOUT_TEXT_MAX);
+}
+
+bool
+delivered_to_ok(struct span text)
+{
+	return printable(text, LAYOUT_DELIVERED_TO_MAX);
 }
 
 /* ---- keys ------------------------------------------------------------------------------------------- */
@@ -533,6 +582,13 @@ key_is_domain(struct span key)
 	size_t i = key_type_index(key);
 
 	return i < KEY_TYPES && key_types[i].domain;
+}
+
+bool
+key_is_file(struct span key)
+{
+	return key.len > 0 &&
+	       (key.p[0] == KEY_EXTENSION || key.p[0] == KEY_DEFAULT || key.p[0] == KEY_NO_FILE);
 }
 
 void

@@ -59,6 +59,9 @@ struct domain {
 	struct span wild_octets;  /* octets, empty: no W records */
 	struct span wild_lengths; /* LAYOUT_BITS_LEN octets or empty */
 	struct span charset;      /* LAYOUT_BITS_LEN octets or empty */
+	struct span class;        /* of recipients without one; may be empty */
+	uint64_t size;            /* the same, octets; 0: none */
+	bool has_prefix, has_aliases;
 	uint64_t count;
 };
 
@@ -83,6 +86,9 @@ struct leaf {
 enum record_status leaf_decode(struct span value, struct leaf *l_out);
 void leaf_put(struct buf *b, const struct leaf *l);
 
+/* Whether a value is a leaf that takes mail. */
+bool leaf_accepts(struct span value);
+
 /* The name in an R record. */
 enum record_status route_decode(struct span value, struct span *name_out);
 
@@ -97,6 +103,9 @@ bool record_status_ok(struct span status, uint8_t class);
 /* Printable ASCII, 1 to LAYOUT_TEXT_MAX octets. */
 bool record_text_ok(struct span text);
 
+/* Printable ASCII, 1 to LAYOUT_DELIVERED_TO_MAX octets. */
+bool delivered_to_ok(struct span text);
+
 /* ---- keys ---- */
 
 /* A word for a type of key ("user"), or NULL when no record begins with it. */
@@ -109,5 +118,8 @@ void key_put_u32(struct buf *b, enum layout_key type, uint32_t number);
 /* Records that name a recipient, and that name a domain: what the header counts. */
 bool key_is_recipient(struct span key);
 bool key_is_domain(struct span key);
+
+/* Leaves of a box: extension, default file, no file. */
+bool key_is_file(struct span key);
 
 #endif

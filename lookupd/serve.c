@@ -119,6 +119,7 @@ decide(struct worker *w, const struct address *asked, struct msg_rcpt_answer *an
 	answer->route = r.route;
 	answer->class = r.class;
 	answer->size_limit = r.size_limit;
+	answer->delivered_to = r.delivered_to;
 	fill_grant(w, answer);
 }
 

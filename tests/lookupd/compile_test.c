@@ -536,10 +536,37 @@ too_many_break_characters(void **state)
 
 #define TEST(name) cmocka_unit_test_setup(name, empty_before)
 
+static void
+aliases_lead_to_domains(void **state)
+{
+	(void)state;
+	assert_int_equal(compile_list(SPAN("a@b.example\n"
+					   "@one.example alias=two.example\n"
+					   "@two.example alias=one.example\n"
+					   "@three.example alias=four.example\n"),
+			     NULL),
+	    EX_CONFIG);
+	assert_non_null(strstr(messages, ":2: error: an alias domain leads to no domain"));
+	assert_non_null(strstr(messages, ":4: error: an alias domain leads to no domain"));
+	assert_int_equal(compile_list(SPAN("a@b.example\n"
+					   "@one.example alias=b.example\n"
+					   "a@one.example\n"),
+			     NULL),
+	    EX_CONFIG);
+	assert_non_null(strstr(messages, ":3: error: contradicts line 2"));
+	assert_int_equal(compile_list(SPAN("a@b.example\n"
+					   "domain:b.example class=x\n"
+					   "domain:b.example class=y\n"),
+			     NULL),
+	    EX_CONFIG);
+	assert_non_null(strstr(messages, ":3: error: contradicts line 2"));
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(aliases_lead_to_domains, empty_before),
 	    TEST(good_list),
 	    TEST(generations_count_up),
 	    TEST(line_ends_marks_and_missing_last_line_feed),

@@ -65,7 +65,7 @@ octets_of_list(const char *text, uint64_t generation)
 			abort();
 		rest = span_from(rest, end + 1);
 	}
-	if (fd < 0 || build_write(fd, &c, &facts) != 0)
+	if (collection_resolve_alias(&c) != NULL || fd < 0 || build_write(fd, &c, &facts) != 0)
 		abort();
 	collection_clear(&c);
 	o = octets_of_fd(fd);

@@ -43,7 +43,7 @@ query_says_what_the_gateway_would(void **state)
 	assert_int_equal(query(db, good, 2), 0);
 	assert_string_equal(out, "ALICE@example.com: accepted by=user recipient=ALICE@example.com\n"
 				 "bob+x@example.com: accepted by=extensions "
-	                         "recipient=bob+x@example.com route=store class=c size=5\n");
+				 "recipient=bob+x@example.com route=store class=c size=5\n");
 	assert_int_equal(query(db, mixed, 6), 1);
 	assert_string_equal(out,
 	    "alice@example.com: accepted by=user recipient=alice@example.com\n"

@@ -14,8 +14,9 @@
 static const char *
 parsed(struct span line)
 {
-	static const char *const kinds[] = {"address", "extensions", "catch-all"};
-	static const char *const verdicts[] = {"", " reject", " defer"};
+	static const char *const kinds[] = {
+	    "address", "extensions", "catch-all", "alias", "domain"};
+	static const char *const verdicts[] = {"", " reject", " defer", " discard"};
 	static char text[1024];
 	/* Exactly as large as the line, so that the sanitizer sees a step beyond it. */
 	uint8_t *copy = malloc(line.len > 0 ? line.len : 1);
@@ -38,6 +39,11 @@ parsed(struct span line)
 		    (const char *)e.backend.p, (int)e.class.len, (const char *)e.class.p,
 		    (int)e.status.len, (const char *)e.status.p, (int)e.text.len,
 		    (const char *)e.text.p, (unsigned long long)e.size);
+	if (status == LIST_ENTRY && e.real.len + e.delivered_to.len + e.delimiters.len > 0)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    " real=%.*s to=%.*s cut=%.*s", (int)e.real.len, (const char *)e.real.p,
+		    (int)e.delivered_to.len, (const char *)e.delivered_to.p, (int)e.delimiters.len,
+		    (const char *)e.delimiters.p);
 	free(copy);
 	return text;
 }
@@ -80,6 +86,18 @@ good_lines(void **state)
 	    {"u..v@d.example", "address u..v@d.example / [] [] 0"},
 	    {"postmaster@[192.0.2.1]", "address postmaster@[192.0.2.1] / [] [] 0"},
 	    {"a@xn--bcher-kva.example", "address a@xn--bcher-kva.example / [] [] 0"},
+	    {"\"John Doe\"@example.com # J.", "address john doe@example.com / [] [] 0"},
+	    {"\"a\\\"b\\\\c@d%e!f|g/h#i\"@Example.com class=x",
+		"address a\"b\\c@d%e!f|g/h#i@example.com /x [] [] 0"},
+	    {"\"-x*\"@example.com", "address -x*@example.com / [] [] 0"},
+	    {"@Alias.example alias=Real.Example",
+		"alias @alias.example / [] [] 0 real=real.example to= cut="},
+	    {"domain:Example.com backend=m class=staff size=9 delimiters=+-",
+		"domain @example.com m/staff [] [] 9 real= to= cut=+-"},
+	    {"domain:example.com", "domain @example.com / [] [] 0"},
+	    {"a@example.com delivered_to=\"a-1@box.example\"",
+		"address a@example.com / [] [] 0 real= to=a-1@box.example cut="},
+	    {"a@example.com discard=yes", "address a@example.com discard / [] [] 0"},
 	};
 
 	(void)state;
@@ -104,9 +122,32 @@ bad_lines(void **state)
 	    {"alice@b\xc3\xbc"
 	     "cher.example",
 		"xn--"},
-	    {"\"a b\"@example.com", "no @"},
-	    {"\"ab\"@example.com", "quoted"},
-	    {"a\\b@example.com", "quoted"},
+	    {"\"a b@example.com", "quote is not closed"},
+	    {"\"a b\\\"@example.com", "quote is not closed"},
+	    {"\"\"@example.com", "empty"},
+	    {"\"ab\"example.com", "comes @"},
+	    {"\"ab\"", "comes @"},
+	    {"\"ab\"@", "no domain"},
+	    {"\"\xc3\xa4\"@example.com", "ASCII"},
+	    {"a\"b\"@example.com", "quote stands only"},
+	    {"a\\b@example.com", "quote stands only"},
+	    {"domain:", "no domain"},
+	    {"domain:a@example.com", "not a domain"},
+	    {"domain:example.com reject=\"5.2.1 no\"", "a domain takes"},
+	    {"domain:example.com delivered_to=x", "a domain takes"},
+	    {"domain:example.com delimiters=a", "neither letters"},
+	    {"domain:example.com delimiters=@", "neither letters"},
+	    {"domain:example.com delimiters=\"\"", "1 to 16"},
+	    {"a@example.com delimiters=+", "after a domain"},
+	    {"a@example.com alias=b.example", "whole domain"},
+	    {"@a.example alias=", "no domain"},
+	    {"@a.example alias=A.example", "of itself"},
+	    {"@a.example alias=b.example alias=b.example", "whole domain"},
+	    {"@a.example alias=b.example class=x", "nothing of its own"},
+	    {"@a.example delivered_to=x", "single address"},
+	    {"a@example.com delivered_to=\"\"", "1 to 320"},
+	    {"a@example.com discard=no", "is yes"},
+	    {"a@example.com discard=yes defer=\"4.2.1 no\"", "only one"},
 	    {"a(b)@example.com", "cannot have"},
 	    {"*@example.com", "break character"},
 	    {"+*@example.com", "break character"},

@@ -508,6 +508,37 @@ row_270_domains_that_cannot_be_evaluated_are_trouble(void **state)
 	database_free(&made);
 }
 
+/* What a line about a whole domain says holds for recipients that do not say it themselves. */
+static void
+lines_about_domains(void **state)
+{
+	struct database *made = database_of_list(
+	    "domain:d.example backend=m class=staff size=9 delimiters=+\n"
+	    "a@d.example\n"
+	    "b@d.example backend=other class=vip size=7 delivered_to=\"d-b@d.example\"\n"
+	    "\"-x y\"@d.example\n"
+	    "@far.example alias=near.example\n"
+	    "@near.example alias=d.example\n"
+	    "domain:empty.example\n");
+	struct lookup_result r;
+	struct address b = address_of("b@d.example");
+
+	(void)state;
+	assert_string_equal(asked(made, "a@d.example"), "accepted user m/staff/9 [] []");
+	assert_string_equal(
+	    asked(made, "a+x@d.example"), "accepted without-extension m/staff/9 [] []");
+	assert_string_equal(asked(made, "b@d.example"), "accepted user other/vip/7 [] []");
+	assert_string_equal(asked(made, "-x y@d.example"), "accepted user m/staff/9 [] []");
+	assert_string_equal(asked(made, "-x@d.example"), "unknown-user none //0 [] []");
+	assert_string_equal(asked(made, "a@near.example"), "accepted user m/staff/9 [] []");
+	assert_string_equal(asked(made, "B@Far.example"), "accepted user other/vip/7 [] []");
+	assert_string_equal(asked(made, "c@far.example"), "unknown-user none //0 [] []");
+	assert_string_equal(asked(made, "a@empty.example"), "unknown-user none //0 [] []");
+	lookup(made, &b, &r);
+	assert_true(span_eq(r.delivered_to, SPAN("d-b@d.example")));
+	database_free(&made);
+}
+
 static void
 longest_addresses(void **state)
 {
@@ -537,6 +568,7 @@ main(void)
 	    cmocka_unit_test(every_verdict),
 	    cmocka_unit_test(row_270_what_cannot_be_evaluated_is_trouble),
 	    cmocka_unit_test(row_270_domains_that_cannot_be_evaluated_are_trouble),
+	    cmocka_unit_test(lines_about_domains),
 	    cmocka_unit_test(longest_addresses),
 	};
 
