@@ -44,6 +44,8 @@ SRC_supervisor := \
 
 # main: smtpd/main.c
 SRC_smtpd := \
+	smtpd/chunk.c \
+	smtpd/cmd_bdat.c \
 	smtpd/cmd_data.c \
 	smtpd/cmd_helo.c \
 	smtpd/cmd_help.c \
@@ -61,6 +63,7 @@ SRC_smtpd := \
 	smtpd/header.c \
 	smtpd/id.c \
 	smtpd/input.c \
+	smtpd/intake.c \
 	smtpd/journal.c \
 	smtpd/line.c \
 	smtpd/listener.c \

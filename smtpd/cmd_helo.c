@@ -67,16 +67,38 @@ may_start_tls(const struct session *s)
 	return s->worker->tls_offered && s->tls == NULL;
 }
 
+static void
+put_size(const struct conf *conf, struct buf *b)
+{
+	buf_put_u8(b, ' ');
+	buf_put_decimal(b, conf->limits.message_size);
+}
+
+/* Where there are several back ends, recipients of one domain are the likeliest to share one. */
+static void
+put_limits(const struct conf *conf, struct buf *b)
+{
+	buf_put_str(b, " RCPTMAX=");
+	buf_put_decimal(b, conf->limits.recipients);
+	buf_put_str(b, " MAILMAX=");
+	buf_put_decimal(b, conf->limits.messages_per_session);
+	if (conf->backend_count > 1)
+		buf_put_str(b, " RCPTDOMAINMAX=1");
+}
+
 static const struct {
 	const char *keyword;
 	bool (*offered)(const struct session *s);
+	void (*put_values)(const struct conf *conf, struct buf *b); /* NULL: none */
 	const char *source;
 } extensions[] = {
-    {"PIPELINING", always, "RFC 2920"},
-    {"SIZE", always, "RFC 1870"},
-    {"STARTTLS", may_start_tls, "RFC 3207"},
-    {"ENHANCEDSTATUSCODES", always, "RFC 2034"},
-    {"8BITMIME", always, "RFC 6152"},
+    {"PIPELINING", always, NULL, "RFC 2920"},
+    {"SIZE", always, put_size, "RFC 1870"},
+    {"STARTTLS", may_start_tls, NULL, "RFC 3207"},
+    {"ENHANCEDSTATUSCODES", always, NULL, "RFC 2034"},
+    {"CHUNKING", always, NULL, "RFC 3030"},
+    {"LIMITS", always, put_limits, "RFC 9422"},
+    {"8BITMIME", always, NULL, "RFC 6152"},
 };
 
 enum { EXTENSION_COUNT = sizeof(extensions) / sizeof(extensions[0]) };
@@ -90,17 +112,14 @@ reply_line(struct session *s, struct span line, bool more)
 static void
 reply_extension(struct session *s, size_t i)
 {
-	uint8_t text[64];
+	uint8_t text[100];
 	struct buf b = BUF_OVER(text);
-	struct span keyword = span_str(extensions[i].keyword);
 
 	if (!extensions[i].offered(s))
 		return;
-	buf_put_span(&b, keyword);
-	if (span_eq(keyword, SPAN("SIZE"))) {
-		buf_put_u8(&b, ' ');
-		buf_put_decimal(&b, s->worker->conf->limits.message_size);
-	}
+	buf_put_str(&b, extensions[i].keyword);
+	if (extensions[i].put_values != NULL)
+		extensions[i].put_values(s->worker->conf, &b);
 	reply_line(s, buf_span(&b), i + 1 < EXTENSION_COUNT);
 }
 

@@ -153,7 +153,7 @@ mail_apply(struct session *s, const union command_args *args)
 		session_reply(s, REPLY_no_memory);
 		return;
 	}
-	if (!message_reserve(&t->message, t->declared_size)) {
+	if (!budget_has(&s->worker->budget, t->declared_size)) {
 		transaction_free(&t);
 		session_reply(s, REPLY_no_storage);
 		return;

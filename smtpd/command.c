@@ -24,6 +24,7 @@ static const struct command commands[] = {
     OFFERED(
 	"RCPT", rcpt_check, rcpt_apply, IN(MAIL) | IN(RCPT), COMMAND_OVERLAPS, "RFC 5321 4.1.1.3"),
     OFFERED("DATA", data_check, data_apply, IN(MAIL) | IN(RCPT), COMMAND_LAST, "RFC 5321 4.1.1.4"),
+    OFFERED("BDAT", bdat_check, bdat_apply, IN_COMMANDS, 0, "RFC 3030 2"),
     OFFERED("RSET", NULL, rset_apply, IN_COMMANDS, COMMAND_JUNK, "RFC 5321 4.1.1.5"),
     OFFERED("NOOP", noop_check, noop_apply, IN_COMMANDS, COMMAND_JUNK, "RFC 5321 4.1.1.9"),
     OFFERED("VRFY", vrfy_check, vrfy_apply, IN_COMMANDS, COMMAND_JUNK, "RFC 5321 4.1.1.6"),
@@ -44,7 +45,6 @@ static const struct command commands[] = {
     REFUSED("XFORWARD", REPLY_not_offered, "Postfix XFORWARD_README"),
 
     /* What follows would be taken for commands. */
-    REFUSED("BDAT", REPLY_no_chunking, "RFC 3030"),
     REFUSED("CONNECT", REPLY_not_smtp, "RFC 9110 9.3"),
     REFUSED("DELETE", REPLY_not_smtp, "RFC 9110 9.3"),
     REFUSED("GET", REPLY_not_smtp, "RFC 9110 9.3"),
@@ -108,9 +108,8 @@ check(const struct session *s, const struct command *c, struct span argument,
 	return c->check != NULL ? c->check(s, argument, args_out) : check_no_argument(argument);
 }
 
-/* Counts what carries no mail (row 38). Returns: false when it was too much. */
-static bool
-count_junk(struct session *s)
+bool
+command_count_junk(struct session *s)
 {
 	if (++s->junk <= s->worker->conf->limits.junk)
 		return true;
@@ -142,7 +141,7 @@ execute(struct session *s, const struct command *c, enum reply_id refusal,
 	if (!recipients_pending(s))
 		session_expect_within(s, s->worker->conf->limits.command_timeout * 1000);
 	refusal = check_synchronized(s, c, refusal, rest);
-	if (refusal == REPLY_NONE && (c->flags & COMMAND_JUNK) != 0 && !count_junk(s))
+	if (refusal == REPLY_NONE && (c->flags & COMMAND_JUNK) != 0 && !command_count_junk(s))
 		return;
 	if (refusal == REPLY_NONE)
 		c->apply(s, args);
@@ -176,6 +175,14 @@ static const enum reply_id line_replies[] = {
     [LINE_FLOOD] = REPLY_endless_line,
 };
 
+/* What follows a BDAT that cannot be read must not be taken for commands. */
+static enum reply_id
+complain_about_line(const struct session *s, enum line_status status, struct span in)
+{
+	return line_began_with(&s->line, in, SPAN("BDAT")) ? REPLY_chunk_syntax
+	                                                   : line_replies[status];
+}
+
 static bool
 run_bad_line(struct session *s, enum reply_id complaint, struct span rest)
 {
@@ -193,7 +200,7 @@ run_empty_line(struct session *s, struct span rest)
 {
 	if (recipients_pending(s))
 		return false;
-	return !count_junk(s) || run_bad_line(s, REPLY_empty_line, rest);
+	return !command_count_junk(s) || run_bad_line(s, REPLY_empty_line, rest);
 }
 
 size_t
@@ -213,7 +220,7 @@ command_take(struct session *s, struct span in)
 	if (status == LINE_MORE)
 		done = true;
 	else if (status != LINE_GOOD)
-		done = run_bad_line(s, line_replies[status], rest);
+		done = run_bad_line(s, complain_about_line(s, status, in), rest);
 	else
 		done = line.len > 0 ? run_line(s, line, rest) : run_empty_line(s, rest);
 	s->waiting = !done;

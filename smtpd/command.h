@@ -22,6 +22,10 @@ union command_args {
 	struct {
 		struct address to;
 	} rcpt;
+	struct {
+		uint64_t size;
+		bool last;
+	} bdat;
 };
 
 enum {
@@ -56,6 +60,9 @@ const struct command *command_find(struct span verb);
  */
 size_t command_take(struct session *s, struct span in);
 
+/* Counts what carries no mail (row 38). Returns: false when it was too much, and the client was told. */
+bool command_count_junk(struct session *s);
+
 /* ---- cmd_VERB.c ---- */
 
 #define COMMAND_CHECK(verb) \
@@ -72,6 +79,8 @@ COMMAND_CHECK(rcpt);
 COMMAND_APPLY(rcpt);
 COMMAND_CHECK(data);
 COMMAND_APPLY(data);
+COMMAND_CHECK(bdat);
+COMMAND_APPLY(bdat);
 COMMAND_APPLY(rset);
 COMMAND_CHECK(noop);
 COMMAND_APPLY(noop);

@@ -3,7 +3,16 @@
 void
 content_init(struct content *c, size_t line_max)
 {
-	*c = (struct content){.place = CONTENT_LINE_START, .line_max = line_max};
+	*c = (struct content){.place = CONTENT_LINE_START,
+	    .line_start = CONTENT_LINE_START,
+	    .line_max = line_max};
+}
+
+void
+content_init_chunks(struct content *c, size_t line_max)
+{
+	*c = (struct content){
+	    .place = CONTENT_LINE, .line_start = CONTENT_LINE, .line_max = line_max};
 }
 
 static void
@@ -51,7 +60,7 @@ take_line(struct content *c, struct span in, struct buf *out)
 	if (cr == in.len)
 		return cr;
 	if (cr + 1 < in.len && in.p[cr + 1] == '\n') {
-		put_line_end(c, CONTENT_LINE_START, out);
+		put_line_end(c, c->line_start, out);
 		return cr + 2;
 	}
 	c->place = CONTENT_CR;
@@ -63,7 +72,7 @@ static size_t
 take_after_cr(struct content *c, uint8_t octet, struct buf *out)
 {
 	if (octet == '\n') {
-		put_line_end(c, CONTENT_LINE_START, out);
+		put_line_end(c, c->line_start, out);
 		return 1;
 	}
 	c->bare_cr = true;
@@ -109,4 +118,18 @@ content_feed(struct content *c, struct span in, struct buf *out, size_t *used_ou
 		c->nul = true;
 	*used_out = at;
 	return end ? CONTENT_END : CONTENT_MORE;
+}
+
+void
+content_finish(struct content *c, struct buf *out)
+{
+	if (c->line_start == CONTENT_LINE_START)
+		return;
+	if (c->place == CONTENT_CR) {
+		c->bare_cr = true;
+		put_octets(c, SPAN("\r"), out);
+	}
+	c->unended = c->line_len > 0;
+	if (c->unended)
+		put_line_end(c, c->line_start, out);
 }

@@ -1,10 +1,8 @@
-/* The content of a message, from 354 to the end of data. */
+/* The content of a message after 354, up to the end of data. RFC 5321 4.1.1.4 */
 #ifndef SMTPD_DATA_H
 #define SMTPD_DATA_H
 
 #include "smtpd/session.h"
-
-enum { DATA_LINE_MAX = 65536 }; /* octets of one line without its end (row 160) */
 
 /* DATA was accepted. */
 void data_begin(struct session *s);

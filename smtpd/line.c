@@ -42,7 +42,17 @@ line_take(struct line_finder *f, enum line_status status, struct span in, size_t
 	if (status != LINE_MORE) {
 		*f = (struct line_finder){0};
 	} else if (used > 0) {
+		if (f->discarded == 0)
+			memcpy(f->verb, in.p, sizeof(f->verb));
 		f->discarded += used;
 		f->after_cr = in.p[used - 1] == '\r';
 	}
+}
+
+bool
+line_began_with(const struct line_finder *f, struct span in, struct span verb)
+{
+	struct span begin = f->discarded > 0 ? span_of(f->verb, sizeof(f->verb)) : in;
+
+	return span_eq_nocase(span_head(begin, verb.len), verb);
 }

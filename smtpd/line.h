@@ -26,6 +26,7 @@ enum line_status {
 struct line_finder {
 	size_t discarded; /* octets of the present line that are gone */
 	bool after_cr;    /* the last of them was CR */
+	uint8_t verb[4];  /* the first of them */
 };
 
 /*
@@ -39,5 +40,11 @@ enum line_status line_find(
 
 /* Says that `used` octets as told by line_find were taken. */
 void line_take(struct line_finder *f, enum line_status status, struct span in, size_t used);
+
+/*
+ * Whether a line that line_find complained about began with that verb of four octets.
+ * In: as for line_find, before line_take.
+ */
+bool line_began_with(const struct line_finder *f, struct span in, struct span verb);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "lib/bug.h"
 
+#include "smtpd/chunk.h"
 #include "smtpd/command.h"
 #include "smtpd/counters.h"
 #include "smtpd/data.h"
@@ -37,7 +38,7 @@ update_deadline(struct session *s)
 
 	if (s->blocked && s->write_ms < at)
 		at = s->write_ms;
-	if (in_states(s, IN_COMMANDS | IN(CONTENT)) && total < at)
+	if (in_states(s, IN_COMMANDS | IN_CONTENT) && total < at)
 		at = total;
 	worker_set_deadline(s, at);
 }
@@ -160,7 +161,7 @@ session_close(struct session *s, const char *reason)
 	if (!in_states(s, ~(IN(CLOSING) | IN(CLOSED))))
 		return;
 	/* The rest of the content is coming; a close now would take our reply away from the client. */
-	if (s->state == STATE_CONTENT)
+	if (in_states(s, IN_CONTENT))
 		s->unread = true;
 	state_set(s, STATE_CLOSING);
 	s->reason = reason;
@@ -214,7 +215,7 @@ session_settle(struct session *s)
 {
 	if (s->fd < 0)
 		return;
-	if (s->worker->goodbye && in_states(s, IN(CONNECTED) | IN_COMMANDS) &&
+	if (s->worker->goodbye && in_states(s, IN(CONNECTED) | (IN_COMMANDS & ~IN(PARTIAL))) &&
 	    !recipients_pending(s))
 		session_reply(s, REPLY_busy);
 	if (!flush(s)) {
@@ -239,13 +240,24 @@ session_drain(struct session *s)
 static bool
 takes_input(const struct session *s)
 {
-	return in_states(s, IN(CONTENT)) || (in_states(s, IN_COMMANDS) && !s->waiting);
+	return in_states(s, IN_CONTENT) || (in_states(s, IN_COMMANDS) && !s->waiting);
 }
 
 static bool
 wants_input(const struct session *s)
 {
 	return (takes_input(s) && !s->blocked) || (s->state == STATE_CLOSING && s->lingering);
+}
+
+/* Takes a command, or content. Returns: octets used. */
+static size_t
+take_some(struct session *s, struct span in)
+{
+	if (s->state == STATE_CONTENT)
+		return data_take(s, in);
+	if (s->state == STATE_CHUNK)
+		return chunk_take(s, in);
+	return command_take(s, in);
 }
 
 /* In: what is there to use; keeps what cannot be used yet. */
@@ -255,8 +267,7 @@ take_input(struct session *s, struct span in)
 	size_t used = 0;
 
 	while (used < in.len && takes_input(s)) {
-		struct span rest = span_from(in, used);
-		size_t n = s->state == STATE_CONTENT ? data_take(s, rest) : command_take(s, rest);
+		size_t n = take_some(s, span_from(in, used));
 
 		if (n == 0)
 			break;
@@ -287,14 +298,14 @@ on_end_of_input(struct session *s)
 static bool
 is_in_the_middle(const struct session *s)
 {
-	return s->state == STATE_CONTENT || s->input.len > 0 || s->line.discarded > 0;
+	return in_states(s, IN_CONTENT) || s->input.len > 0 || s->line.discarded > 0;
 }
 
 static void
 read_once(struct session *s)
 {
 	struct input *kept = &s->input;
-	size_t room = s->state == STATE_CONTENT ? INPUT_LARGE : INPUT_BLOCK;
+	size_t room = in_states(s, IN_CONTENT) ? INPUT_LARGE : INPUT_BLOCK;
 	uint8_t *to = s->worker->inbox;
 	ssize_t n;
 

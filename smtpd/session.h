@@ -37,6 +37,15 @@ struct tls_facts {
 	uint8_t version_len, cipher_len, server_name_len;
 };
 
+/* The chunk of a BDAT that comes in, RFC 3030. */
+struct chunk {
+	uint64_t size, left; /* octets */
+	uint64_t begun_ms;
+	bool last;
+	enum reply_id refusal;   /* what is said at its end, when it is thrown away */
+	enum session_state back; /* the state after it, when there is no transaction */
+};
+
 struct session {
 	struct worker *worker;
 	uint64_t handle; /* number of the session, then the slot; how other programs name it */
@@ -64,6 +73,7 @@ struct session {
 	struct line_finder line;
 	struct input input;
 	struct output output;
+	struct chunk chunk;              /* in CHUNK */
 	struct transaction *transaction; /* in MAIL to SUBMITTED */
 
 	unsigned commands;

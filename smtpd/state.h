@@ -11,6 +11,8 @@ enum session_state {
 	STATE_MAIL,      /* MAIL was accepted; no recipient was */
 	STATE_RCPT,      /* at least one recipient was accepted */
 	STATE_CONTENT,   /* 354 was said; content comes in */
+	STATE_CHUNK,     /* the octets of a chunk come in, RFC 3030 */
+	STATE_PARTIAL,   /* chunks were taken, the last one was not among them */
 	STATE_RECHECK,   /* the content is good; lookupd is asked about the recipients again */
 	STATE_SUBMITTED, /* the message is with the validators or queue-handoff */
 	STATE_TLS,       /* the socket is with tlsd */
@@ -20,7 +22,8 @@ enum session_state {
 };
 
 #define IN(state) (1u << STATE_##state)
-#define IN_COMMANDS (IN(GREETED) | IN(READY) | IN(MAIL) | IN(RCPT))
+#define IN_COMMANDS (IN(GREETED) | IN(READY) | IN(MAIL) | IN(RCPT) | IN(PARTIAL))
+#define IN_CONTENT (IN(CONTENT) | IN(CHUNK)) /* what comes is no command */
 
 struct session;
 

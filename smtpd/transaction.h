@@ -62,6 +62,7 @@ struct transaction {
 	struct header header;
 	struct message message;
 	bool storage_failed;
+	bool ended;      /* the content is complete */
 	uint64_t stored; /* octets of content in LF form, once it ended */
 
 	/* after the end of data: recipients that lookupd is asked about again */

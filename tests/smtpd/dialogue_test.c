@@ -27,6 +27,7 @@ struct player {
 	const struct scenario *scenario;
 	int line;
 	bool by_octet;
+	int other;        /* the client that is silent now; -1: none */
 	uint8_t *segment; /* client lines that are not sent yet */
 	size_t segment_len;
 };
@@ -230,6 +231,8 @@ do_hello(struct player *p, struct span rest)
 			  "S: 250-SIZE *\n"
 			  "S: 250-STARTTLS\n"
 			  "S: 250-ENHANCEDSTATUSCODES\n"
+			  "S: 250-CHUNKING\n"
+			  "S: 250-LIMITS RCPTMAX=*\n"
 			  "S: 250 8BITMIME\n"));
 }
 
@@ -425,6 +428,20 @@ do_tls_up(struct player *p, struct span rest)
 	stage_run(p->g);
 }
 
+/* A second client speaks from now on, or the first one again. */
+static void
+do_other(struct player *p, struct span rest)
+{
+	struct stage *g = p->g;
+	int client = p->other;
+
+	(void)rest;
+	hear_nothing(p);
+	p->other = g->client;
+	g->client = client;
+	g->closed = false;
+}
+
 static void
 do_sessions(struct player *p, struct span rest)
 {
@@ -470,6 +487,7 @@ static const struct {
     {"drain", do_drain},
     {"tls-up", do_tls_up},
     {"sessions", do_sessions},
+    {"other", do_other},
     {"whole", do_whole},
 };
 
@@ -516,6 +534,7 @@ play(void **state)
 	    .scenario = scenario,
 	    .line = scenario->first_line,
 	    .by_octet = scenario->by_octet,
+	    .other = -1,
 	    .segment = malloc(SEGMENT_MAX),
 	};
 
@@ -524,6 +543,8 @@ play(void **state)
 	hear_nothing(&p);
 	assert_false(p.g->cheated);
 	free(p.segment);
+	if (p.other >= 0)
+		close(p.other);
 	stage_free(p.g);
 }
 

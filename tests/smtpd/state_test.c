@@ -7,7 +7,7 @@
 #include "smtpd/command.h"
 #include "tests/smtpd/stage.h"
 
-enum { COLUMNS = 5 };
+enum { COLUMNS = 6 };
 
 static char doc[16384];
 
@@ -19,7 +19,8 @@ static const struct {
     {"MAIL", "MAIL FROM:<a@b.example>"},
     {"RCPT", "RCPT TO:<v@ours.example>"},
     {"VRFY", "VRFY x"},
-    {"BDAT", "BDAT 1 LAST"},
+    {"BDAT", "BDAT 5\r\nA:b"},
+    {"BDAT LAST", "BDAT 5 LAST\r\nA:b"},
     {"GET", "GET / HTTP/1.1"},
 };
 
@@ -30,6 +31,7 @@ static const char *const ways[COLUMNS] = {
     "EHLO x\r\n|MAIL FROM:<a@b.example>\r\n",
     "EHLO x\r\n|MAIL FROM:<a@b.example>\r\n|RCPT TO:<unknown@ours.example>\r\n",
     "EHLO x\r\n|MAIL FROM:<a@b.example>\r\n|RCPT TO:<u@ours.example>\r\n",
+    "EHLO x\r\n|MAIL FROM:<a@b.example>\r\n|RCPT TO:<u@ours.example>\r\n|BDAT 4\r\nX:\r\n",
 };
 
 static void
@@ -128,7 +130,7 @@ static void
 commands_do_what_the_document_says(void **state)
 {
 	(void)state;
-	assert_int_equal(each_row("| command |", check_row), 15);
+	assert_int_equal(each_row("| command |", check_row), 16);
 }
 
 /* Every command that is offered has a row. */
