@@ -32,8 +32,7 @@ expect_next(struct session *s)
 	buf_put_decimal(&b, s->chunk.size);
 	state_set(s, STATE_PARTIAL);
 	session_expect_within(s, s->worker->conf->limits.command_timeout * 1000);
-	session_reply_with(
-	    s, REPLY_chunk_ok, &(struct reply_details){.argument = buf_span(&b)});
+	session_reply_with(s, REPLY_chunk_ok, &(struct reply_details){.argument = buf_span(&b)});
 }
 
 static void

@@ -3,9 +3,8 @@
 void
 content_init(struct content *c, size_t line_max)
 {
-	*c = (struct content){.place = CONTENT_LINE_START,
-	    .line_start = CONTENT_LINE_START,
-	    .line_max = line_max};
+	*c = (struct content){
+	    .place = CONTENT_LINE_START, .line_start = CONTENT_LINE_START, .line_max = line_max};
 }
 
 void

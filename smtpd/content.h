@@ -27,12 +27,13 @@ enum { CONTENT_SLACK = 1 }; /* octets that one feed may write beyond the octets 
 
 struct content {
 	enum content_place place;
-	enum content_place line_start; /* the place after CR LF: in chunks a line begins like any other octet */
+	enum content_place
+	    line_start;  /* the place after CR LF: in chunks a line begins like any other octet */
 	uint64_t size;   /* octets as SIZE counts them, RFC 1870: line ends are two */
 	size_t line_len; /* octets of the line so far */
 	size_t line_max; /* longest line that is not remembered as too long */
 	bool bare_lf, bare_cr, nul, long_line; /* were seen */
-	bool unended; /* content_finish had to end the last line */
+	bool unended;                          /* content_finish had to end the last line */
 };
 
 enum content_status { CONTENT_MORE, CONTENT_END };

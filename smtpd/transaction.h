@@ -26,7 +26,7 @@ struct recipient {
 	uint32_t hash; /* of the address in lower case */
 	uint16_t len, local_len;
 	uint16_t asked_len; /* 0: asked for by this very address */
-	uint8_t exempt; /* from the checks of client and sender */
+	uint8_t exempt;     /* from the checks of client and sender */
 	uint8_t grant[32];
 	uint8_t address[]; /* inside form; behind it, the one that was asked for */
 };
