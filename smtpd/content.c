@@ -132,3 +132,13 @@ content_finish(struct content *c, struct buf *out)
 	if (c->unended)
 		put_line_end(c, c->line_start, out);
 }
+
+enum content_fault
+content_fault(const struct content *c, bool reject_bare_lf)
+{
+	if (c->bare_cr || c->nul)
+		return CONTENT_BARE_CR;
+	if (c->bare_lf && reject_bare_lf)
+		return CONTENT_BARE_LF;
+	return c->unended && reject_bare_lf ? CONTENT_UNENDED : CONTENT_GOOD;
+}

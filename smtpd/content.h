@@ -58,4 +58,13 @@ enum content_status content_feed(
  */
 void content_finish(struct content *c, struct buf *out);
 
+/* What of the octets is refused, in this order of weight. */
+enum content_fault { CONTENT_GOOD, CONTENT_BARE_CR, CONTENT_BARE_LF, CONTENT_UNENDED };
+
+/*
+ * In: reject_bare_lf, whether only CR LF ends a line; otherwise a bare LF does too. Bare CR and NUL
+ * are always refused, as CONTENT_BARE_CR.
+ */
+enum content_fault content_fault(const struct content *c, bool reject_bare_lf);
+
 #endif

@@ -80,6 +80,17 @@ intake_feed(struct session *s, struct span in, bool *end_out)
 
 /* ---- judgement ---------------------------------------------------------------------------- */
 
+static bool
+rejects_bare_lf(const struct session *s)
+{
+	const struct worker *w = s->worker;
+
+	if (network_list_contains(&w->bare_lf_reject, &s->client))
+		return true;
+	return w->conf->top.bare_lf == CONF_BARE_LF_REJECT &&
+	       !network_list_contains(&w->bare_lf_normalize, &s->client);
+}
+
 /*
  * What is wrong, in an order that does not depend on how the content was cut into segments. What
  * the sender must change comes before what is our trouble.
@@ -88,15 +99,15 @@ enum reply_id
 intake_complaint(const struct session *s)
 {
 	const struct transaction *t = s->transaction;
-	const bool reject_bare_lf = s->worker->conf->top.bare_lf == CONF_BARE_LF_REJECT;
+	const enum content_fault fault = content_fault(&t->content, rejects_bare_lf(s));
 	const struct {
 		bool wrong;
 		enum reply_id reply;
 	} checks[] = {
 	    {t->content.size > t->size_limit, REPLY_too_large},
-	    {t->content.bare_cr || t->content.nul, REPLY_content_bare_cr},
-	    {t->content.bare_lf && reject_bare_lf, REPLY_content_bare_lf},
-	    {t->content.unended && reject_bare_lf, REPLY_content_unended},
+	    {fault == CONTENT_BARE_CR, REPLY_content_bare_cr},
+	    {fault == CONTENT_BARE_LF, REPLY_content_bare_lf},
+	    {fault == CONTENT_UNENDED, REPLY_content_unended},
 	    {t->ended && t->stored == 0, REPLY_content_empty},
 	    {t->header.status == HEADER_MALFORMED, REPLY_header_malformed},
 	    {t->header.status == HEADER_LOOP, REPLY_loop},

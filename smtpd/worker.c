@@ -54,8 +54,13 @@ make_slots(struct worker *w, uint32_t count)
 int
 worker_configure(struct worker *w, const struct conf *conf)
 {
+	size_t bad;
+
 	BUG_ON(w->conf != NULL || conf->limits.sessions >= UINT64_C(1) << SLOT_BITS);
 	w->conf = conf;
+	/* The supervisor has refused what cannot be parsed. */
+	network_list_parse(&conf->top.bare_lf_normalize, &w->bare_lf_normalize, &bad);
+	network_list_parse(&conf->top.bare_lf_reject, &w->bare_lf_reject, &bad);
 	w->budget.total = conf->limits.message_memory;
 	return make_slots(w, (uint32_t)conf->limits.sessions);
 }

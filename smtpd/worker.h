@@ -10,6 +10,7 @@
 
 #include "lib/conf.h"
 #include "lib/loop.h"
+#include "lib/network.h"
 #include "smtpd/id.h"
 #include "smtpd/message.h"
 #include "smtpd/pool.h"
@@ -33,7 +34,8 @@ struct worker {
 	struct id_maker ids;
 	uint64_t transactions; /* counts up */
 	uint64_t generation;   /* of the database, as lookupd last told; 0: it has not */
-	bool tls_offered;      /* a link to tlsd was given once */
+	struct network_list bare_lf_normalize, bare_lf_reject;
+	bool tls_offered; /* a link to tlsd was given once */
 	bool draining;
 	bool goodbye;               /* draining, and clients are told so */
 	void (*on_idle)(void *arg); /* draining, and the last session has ended */

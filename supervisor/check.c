@@ -323,6 +323,8 @@ static void
 check_clients(struct check *c)
 {
 	check_networks(c, "trusted_relays", &c->conf->top.trusted_relays);
+	check_networks(c, "bare_lf_normalize", &c->conf->top.bare_lf_normalize);
+	check_networks(c, "bare_lf_reject", &c->conf->top.bare_lf_reject);
 }
 
 /* Whether a connection to ip:port would come back to us, as far as that can be seen here. */

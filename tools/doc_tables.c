@@ -73,6 +73,8 @@ static const struct {
     {"recipients", "/var/lib/gatehouse/recipients.cdb"},
     {"postmaster", "admin@example.com"},
     {"trusted_relays", "192.0.2.25"},
+    {"bare_lf_normalize", "192.0.2.0/24"},
+    {"bare_lf_reject", "198.51.100.0/24"},
     {"users.smtpd", "gatehouse-smtpd"},
     {"users.tlsd", "gatehouse-tlsd"},
     {"users.tls_keys", "gatehouse-tls-keys"},

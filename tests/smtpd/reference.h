@@ -14,7 +14,7 @@ struct reference {
 	uint8_t content[4096];
 	size_t len;
 	uint64_t size;
-	bool bare_lf, bare_cr, nul;
+	bool bare_lf, bare_cr, nul, unended;
 };
 
 static inline bool
@@ -54,6 +54,35 @@ reference_read(struct span in, struct reference *r)
 			r->size += in.p[i] == '\n' ? 2 : 1;
 		}
 	}
+}
+
+/* The same for chunks, all of them: no dot means anything, and a last line without an end gets one. */
+static inline void
+reference_read_chunks(struct span in, struct reference *r)
+{
+	*r = (struct reference){.used = in.len};
+	for (size_t i = 0; i < in.len; i++) {
+		bool crlf = reference_at(in, i, "\r\n");
+
+		r->nul = r->nul || in.p[i] == '\0';
+		r->bare_cr = r->bare_cr || (in.p[i] == '\r' && !crlf);
+		r->bare_lf = r->bare_lf || in.p[i] == '\n';
+		i += crlf;
+		r->content[r->len++] = in.p[i];
+		r->size += in.p[i] == '\n' ? 2 : 1;
+	}
+	r->unended = r->len > 0 && r->content[r->len - 1] != '\n';
+	if (r->unended) {
+		r->content[r->len++] = '\n';
+		r->size += 2;
+	}
+}
+
+/* '2': taken, '5': refused. */
+static inline char
+reference_verdict(const struct reference *r, bool reject)
+{
+	return r->bare_cr || r->nul || (reject && (r->bare_lf || r->unended)) ? '5' : '2';
 }
 
 #endif
