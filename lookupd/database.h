@@ -8,11 +8,24 @@
 #include "lookupd/record.h"
 
 struct database {
-	uint8_t *octets; /* owned */
+	uint8_t *octets; /* owned: of malloc, or mapped */
 	size_t len;      /* with the end mark */
+	bool mapped;
 	struct cdbfile cdb;
 	struct header header;
 };
+
+/* The first value of a key. */
+enum cdbfile_status database_get(
+    const struct database *db, struct span key, struct span *value_out);
+
+/* Every record, in the order of the file. In: at, zeroed before the first. */
+struct database_at {
+	uint32_t at; /* in the file */
+	bool begun;
+};
+enum cdbfile_status database_next(const struct database *db, struct database_at *at,
+    struct span *key_out, struct span *value_out);
 
 /* Takes null. */
 void database_free(struct database **db);

@@ -149,7 +149,7 @@ put_domain_info(struct span key, struct span value, FILE *to)
 int
 inspect_info(const struct database *db, FILE *to)
 {
-	uint32_t at = CDBFILE_HEAD;
+	struct database_at at = {0};
 	struct span key, value;
 
 	fprintf(to, "version: %u\ngeneration: %" PRIu64 "\nbuilt: ", db->header.version,
@@ -158,7 +158,7 @@ inspect_info(const struct database *db, FILE *to)
 	fprintf(to, "\nrecipients: %" PRIu64 "\ndomains: %" PRIu64 "\noctets: %zu\n",
 	    db->header.recipients, db->header.domains, db->len);
 	put_sources(db, to);
-	while (cdbfile_next(&db->cdb, &at, &key, &value) == CDBFILE_FOUND)
+	while (database_next(db, &at, &key, &value) == CDBFILE_FOUND)
 		put_domain_info(key, value, to);
 	return EX_OK;
 }
@@ -264,10 +264,10 @@ dump_record(struct span key, struct span value, FILE *to)
 int
 inspect_dump(const struct database *db, FILE *to)
 {
-	uint32_t at = CDBFILE_HEAD;
+	struct database_at at = {0};
 	struct span key, value;
 
-	while (cdbfile_next(&db->cdb, &at, &key, &value) == CDBFILE_FOUND)
+	while (database_next(db, &at, &key, &value) == CDBFILE_FOUND)
 		dump_record(key, value, to);
 	return EX_OK;
 }

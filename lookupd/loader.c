@@ -26,7 +26,7 @@ struct loader {
 	size_t have;     /* octets read */
 	size_t digested; /* of these, up to the end mark */
 	struct cdbfile_check check;
-	uint32_t at; /* where the next record begins */
+	struct database_at at; /* where the next record begins */
 	uint64_t records, recipients, domains, files;
 };
 
@@ -135,7 +135,6 @@ phase_end_mark(struct loader *l)
 	if (!cdbfile_over(&l->db->cdb, span_of(l->db->octets, covered)))
 		return refuse(l, "too short to be a recipients database");
 	cdbfile_check_init(&l->check, &l->db->cdb);
-	l->at = CDBFILE_HEAD;
 	return next_phase(l, phase_tables);
 }
 
@@ -157,7 +156,7 @@ phase_records(struct loader *l)
 	struct span key, value;
 
 	for (unsigned i = 0; i < STEP_RECORDS; i++) {
-		switch (cdbfile_next(&l->db->cdb, &l->at, &key, &value)) {
+		switch (database_next(l->db, &l->at, &key, &value)) {
 		case CDBFILE_NONE:
 			return next_phase(l, phase_header);
 		case CDBFILE_BAD:
@@ -194,7 +193,7 @@ phase_header(struct loader *l)
 	uint8_t unknown;
 	const char *wrong;
 
-	if (cdbfile_get(&l->db->cdb, span_of("", 0), &value) != CDBFILE_FOUND)
+	if (database_get(l->db, span_of("", 0), &value) != CDBFILE_FOUND)
 		return refuse(l, "no header: not a recipients database");
 	switch (header_decode(value, &l->db->header, &unknown)) {
 	case RECORD_OK:

@@ -52,7 +52,7 @@ step_domain(struct question *q)
 
 	buf_put_u8(&key, KEY_DOMAIN);
 	buf_put_span(&key, q->domain);
-	switch (cdbfile_get(&q->db->cdb, buf_span(&key), &value)) {
+	switch (database_get(q->db, buf_span(&key), &value)) {
 	case CDBFILE_NONE:
 		return decide(q, RCPT_UNKNOWN_DOMAIN);
 	case CDBFILE_BAD:
@@ -133,7 +133,7 @@ set_route(struct question *q, uint16_t route)
 	if (route == 0)
 		return STEP_NEXT;
 	key_put_u16(&key, KEY_ROUTE, route);
-	if (cdbfile_get(&q->db->cdb, buf_span(&key), &value) != CDBFILE_FOUND)
+	if (database_get(q->db, buf_span(&key), &value) != CDBFILE_FOUND)
 		return trouble(q, "a route is missing", false);
 	status = route_decode(value, &q->r->route);
 	return status == RECORD_OK ? STEP_NEXT : record_trouble(q, status);
@@ -198,7 +198,7 @@ ask(struct question *q, enum layout_key type, uint32_t table, struct span rest,
 	key_put_u32(&key, type, table);
 	buf_put_span(&key, rest);
 	BUG_ON(key.full);
-	switch (cdbfile_get(&q->db->cdb, buf_span(&key), &value)) {
+	switch (database_get(q->db, buf_span(&key), &value)) {
 	case CDBFILE_NONE:
 		return STEP_NEXT;
 	case CDBFILE_FOUND:
