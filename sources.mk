@@ -122,6 +122,7 @@ SRC_lookupd := \
 
 # main: validators/main.c (validators), validators/child_main.c (validator)
 SRC_validators := \
+	validators/budget.c \
 	validators/checks.c \
 	validators/child.c \
 	validators/counters.c \
@@ -132,10 +133,12 @@ SRC_validators := \
 	validators/dkim_signature.c \
 	validators/dkim_warm_up.c \
 	validators/dns.c \
+	validators/job_queue.c \
 	validators/jobs.c \
 	validators/judge.c \
 	validators/judged.c \
 	validators/policy.c \
+	validators/processes.c \
 	validators/questions.c \
 	validators/sealed.c \
 	validators/spf.c \

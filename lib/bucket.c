@@ -38,3 +38,11 @@ bucket_spend(struct bucket *b, uint64_t now_ms)
 	bucket_take(b);
 	return there;
 }
+
+void
+bucket_return(struct bucket *b)
+{
+	b->thousandths += TOKEN;
+	if (b->thousandths > b->burst * TOKEN)
+		b->thousandths = b->burst * TOKEN;
+}

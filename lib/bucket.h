@@ -26,4 +26,7 @@ void bucket_take(struct bucket *b);
 /* Both: takes one. Returns: whether there was one. */
 bool bucket_spend(struct bucket *b, uint64_t now_ms);
 
+/* Gives one back that was taken for nothing. */
+void bucket_return(struct bucket *b);
+
 #endif

@@ -11,10 +11,11 @@ static bool
 begin_envelope(struct job *job)
 {
 	const struct transaction *t = job->owner;
-	struct msg_job_envelope out = {.helo = t->helo, .reverse_path = t->reverse_path};
+	struct msg_job_envelope out = {
+	    .helo = t->helo, .reverse_path = t->reverse_path, .stay = job->process_stays};
 
 	memcpy(out.client, t->client.octets, sizeof(out.client));
-	return link_send(job->link, MSG_job_envelope, &out, -1);
+	return link_send(job->process->link, MSG_job_envelope, &out, -1);
 }
 
 static bool
@@ -29,9 +30,10 @@ begin_message(struct job *job)
 	out.received = m.submit.received;
 	out.size = m.submit.size;
 	out.content = m.submit.content;
+	out.stay = job->process_stays;
 	if (held->fd >= 0 && (fd = fcntl(held->fd, F_DUPFD_CLOEXEC, 0)) < 0)
 		return false;
-	return link_send(job->link, MSG_job_message, &out, fd);
+	return link_send(job->process->link, MSG_job_message, &out, fd);
 }
 
 bool

@@ -1,9 +1,11 @@
 #include "validators/child.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/bug.h"
@@ -59,6 +61,7 @@ struct child {
 	uint64_t dns_until_ms;
 	uint32_t query; /* number of the last question */
 	bool answered;  /* it */
+	bool stay;      /* for another job */
 	struct dns_reply *reply;
 	size_t room_used;
 	uint8_t room[20000];
@@ -78,7 +81,7 @@ keep(struct child *c, struct span s)
 	return span_of(at, s.len);
 }
 
-/* Only the first job counts; a dispatcher that sends two is not the dispatcher. */
+/* A dispatcher that sends a job before the answer to the one before it is not the dispatcher. */
 static void
 begin_job(struct child *c, enum job_type job)
 {
@@ -97,6 +100,7 @@ on_envelope(void *ctx, struct link *link, const union msg *m, int *fd)
 	memcpy(c->client.octets, m->job_envelope.client, sizeof(c->client.octets));
 	c->helo = keep(c, m->job_envelope.helo);
 	c->reverse_path = keep(c, m->job_envelope.reverse_path);
+	c->stay = m->job_envelope.stay;
 }
 
 static void
@@ -109,6 +113,7 @@ on_message(void *ctx, struct link *link, const union msg *m, int *fd)
 	c->received = m->job_message.received;
 	c->size = m->job_message.size;
 	c->content = keep(c, m->job_message.content);
+	c->stay = m->job_message.stay;
 	c->fd = *fd;
 	*fd = -1;
 }
@@ -169,7 +174,7 @@ ask(void *arg, struct span name, enum dns_type type, struct dns_reply *reply_out
 	struct child *c = arg;
 	uint64_t now = clock_ms();
 	uint64_t until = now + c->setup->dns_timeout_ms + LATER_MS;
-	struct msg_dns_ask out = {++c->query, (uint16_t)type, name, c->setup->dns_timeout_ms};
+	struct msg_dns_ask out = {++c->query, (uint16_t)type, name, c->setup->dns_timeout_ms, 0};
 
 	reply_out->status = DNS_TROUBLE;
 	reply_out->count = 0;
@@ -247,7 +252,8 @@ serve_message(struct child *c, const struct resolver *resolver)
 static int
 confine(const struct child_setup *setup)
 {
-	struct rlimit cpu = {CHILD_CPU_SECONDS, CHILD_CPU_SECONDS};
+	struct rlimit cpu = {
+	    CHILD_CPU_SECONDS + CHILD_WORN_SECONDS, CHILD_CPU_SECONDS + CHILD_WORN_SECONDS};
 	struct rlimit memory = {CHILD_ADDRESS_SPACE, CHILD_ADDRESS_SPACE};
 
 	if (setrlimit(RLIMIT_CPU, &cpu) != 0 || setrlimit(RLIMIT_AS, &memory) != 0)
@@ -255,19 +261,55 @@ confine(const struct child_setup *setup)
 	return sandbox_filter_enter(setup->filter);
 }
 
+/* Waits for a job. Returns: false when none comes. */
+static bool
+await_job(struct child *c)
+{
+	uint64_t until = clock_ms() + CHILD_WAIT_MS;
+
+	while (c->job == JOB_NONE) {
+		uint64_t now = clock_ms();
+
+		if (now >= until || link_wait(c->link, (int)(until - now)) < 0)
+			return false;
+	}
+	return true;
+}
+
 static bool
 serve(struct child *c)
 {
 	struct resolver resolver = {ask, c};
-	uint64_t until = clock_ms() + CHILD_WAIT_MS;
 
-	while (c->job == JOB_NONE && clock_ms() < until)
-		if (link_wait(c->link, CHILD_WAIT_MS) < 0)
-			return false;
 	c->dns_until_ms = clock_ms() + CHILD_DNS_MS;
-	if (c->job == JOB_IS_ENVELOPE)
-		return serve_envelope(c, &resolver);
-	return c->job == JOB_IS_MESSAGE && serve_message(c, &resolver);
+	return c->job == JOB_IS_ENVELOPE ? serve_envelope(c, &resolver)
+	                                 : serve_message(c, &resolver);
+}
+
+/* Nothing of a job is left for the next one. */
+static void
+forget(struct child *c)
+{
+	if (c->fd >= 0)
+		close(c->fd);
+	c->fd = -1;
+	c->job = JOB_NONE;
+	c->room_used = 0;
+}
+
+/*
+ * What served many checks ends before its limits would hit a message that is not to blame. The
+ * dispatcher gives the job that it may have sent meanwhile to another.
+ */
+static bool
+worn_out(void)
+{
+	struct mallinfo2 heap = mallinfo2();
+	struct timespec used;
+
+	return clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) != 0 ||
+	       used.tv_sec >= CHILD_WORN_SECONDS ||
+	       heap.arena + heap.hblkhd > CHILD_ADDRESS_SPACE / 4;
 }
 
 void
@@ -281,9 +323,14 @@ child_serve(const void *arg, int fd)
 	if (confine(c->setup) != 0)
 		_exit(EXIT_FAILURE);
 	c->link = link_new(NULL, fd, &role, c);
-	if (c->link == NULL || !serve(c))
+	if (c->link == NULL || !await_job(c))
 		_exit(EXIT_FAILURE);
-	link_flush(c->link);
+	do {
+		if (!serve(c))
+			_exit(EXIT_FAILURE);
+		link_flush(c->link);
+		forget(c);
+	} while (c->stay && !worn_out() && await_job(c));
 	_exit(EXIT_SUCCESS);
 }
 

@@ -1,5 +1,6 @@
 /*
- * A child: serves exactly one check on its link, answers once, and exits.
+ * A child: serves the checks of one message on its link, one after another, and exits. Only where
+ * the operator set limits.messages_per_process does it serve those of several messages.
  *
  * It has no network, no file, no other descriptor than its link and, for a message, the sealed
  * content that came on it. Whatever a message does to the libraries in here, it can do no more
@@ -14,10 +15,11 @@
 #include "lib/sandbox.h"
 
 enum {
-	CHILD_CPU_SECONDS = 10,
+	CHILD_CPU_SECONDS = 10, /* for a check, at least */
+	CHILD_WORN_SECONDS = 5, /* of processor time; then it takes no other */
 	CHILD_ADDRESS_SPACE = 192 * 1024 * 1024,
 	CHILD_WAIT_MS = 20 * 1000, /* for the job */
-	CHILD_DNS_MS = 14 * 1000,  /* all questions of a job together */
+	CHILD_DNS_MS = 20 * 1000,  /* all questions of a job together: RFC 7208 4.6.4 */
 };
 
 /* What is prepared in the zygote. */

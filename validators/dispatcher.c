@@ -132,8 +132,8 @@ static void
 zygote_drop(struct dispatcher *d)
 {
 	link_free(&d->zygote);
-	d->jobs.zygote = NULL;
-	jobs_zygote_lost(&d->jobs);
+	d->jobs.processes.zygote = NULL;
+	processes_zygote_lost(&d->jobs.processes);
 }
 
 static void
@@ -143,7 +143,7 @@ on_child_gone(void *ctx, struct link *link, const union msg *m, int *fd)
 
 	(void)link;
 	(void)fd;
-	jobs_child_gone(&d->jobs, m->child_gone.serial, m->child_gone.status);
+	processes_child_gone(&d->jobs.processes, m->child_gone.serial, m->child_gone.status);
 }
 
 static void
@@ -157,8 +157,11 @@ on_zygote_lost(void *ctx, struct link *link)
 static void
 on_zygote_hangs(void *arg)
 {
+	struct jobs *jobs = arg;
+
 	log_event1(EVENT_zygote_hangs, "peer", program_name(PROGRAM_VALIDATOR));
-	zygote_drop(arg);
+	zygote_drop(
+	    (struct dispatcher *)(void *)((char *)jobs - offsetof(struct dispatcher, jobs)));
 }
 
 static const struct link_handler zygote_handlers[] = {
@@ -214,7 +217,7 @@ take_zygote(struct dispatcher *d, int fd)
 {
 	zygote_drop(d);
 	d->zygote = link_new(d->loop, fd, &zygote_role, d);
-	d->jobs.zygote = d->zygote;
+	d->jobs.processes.zygote = d->zygote;
 	return d->zygote != NULL ? 0 : -1;
 }
 
@@ -259,10 +262,10 @@ dispatcher_new(struct loop *loop, const struct conf *conf)
 		d->workers[i].dispatcher = d;
 		d->workers[i].index = i;
 	}
-	questions_init(&d->questions, conf->dns.timeout * 1000);
-	jobs_init(&d->jobs, loop, &d->questions, &judge_hooks, message_checks(conf));
-	d->jobs.zygote_hangs = on_zygote_hangs;
-	d->jobs.arg = d;
+	questions_init(&d->questions, loop, conf->dns.timeout * 1000);
+	jobs_init(&d->jobs, loop, &d->questions, &judge_hooks, message_checks(conf),
+	    conf->limits.messages_per_process);
+	d->jobs.processes.zygote_hangs = on_zygote_hangs;
 	return d;
 }
 
@@ -281,7 +284,7 @@ dispatcher_free(struct dispatcher **d_at)
 	link_free(&d->handoff);
 	resolver_drop(d);
 	zygote_drop(d);
-	loop_undefer(&d->jobs.advance);
+	jobs_clear(&d->jobs);
 	free(d);
 }
 

@@ -1,6 +1,6 @@
 #include "validators/jobs.h"
 
-#include <unistd.h>
+#include <stdlib.h>
 
 #include "lib/bug.h"
 #include "lib/log.h"
@@ -12,14 +12,7 @@ static void job_finish(struct job *job, enum job_end end);
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
-static void
-gauges(const struct jobs *jobs)
-{
-	const struct job_queue *q = jobs->queues;
-
-	gauge(COUNT_checks_running, q[JOB_ENVELOPE].running + q[JOB_MESSAGE].running);
-	gauge(COUNT_checks_waiting, q[JOB_ENVELOPE].waiting + q[JOB_MESSAGE].waiting);
-}
+static void on_dns_answered(struct asker *asker, const struct msg_dns_answer *answer);
 
 static struct job *
 place_take(struct jobs *jobs, enum job_kind kind, struct transaction *owner)
@@ -29,11 +22,9 @@ place_take(struct jobs *jobs, enum job_kind kind, struct transaction *owner)
 	if (job == NULL)
 		return NULL;
 	jobs->first_free = job->next;
-	*job = (struct job){.jobs = jobs,
-	    .owner = owner,
-	    .serial = job->serial + JOBS_MAX,
-	    .kind = kind,
-	    .used = true};
+	jobs->used++;
+	*job = (struct job){
+	    .jobs = jobs, .owner = owner, .kind = kind, .asker = {.answered = on_dns_answered}};
 	return job;
 }
 
@@ -43,91 +34,134 @@ place_give(struct job *job)
 	struct jobs *jobs = job->jobs;
 
 	timer_stop(&job->deadline);
-	job->used = false;
 	job->owner = NULL;
 	job->next = jobs->first_free;
 	jobs->first_free = job;
+	jobs->used--;
 }
 
-static void
-queue_add(struct job_queue *q, struct job *job)
+bool
+job_waits(const struct job *job)
 {
-	job->prev = q->last;
-	job->next = NULL;
-	if (q->last != NULL)
-		q->last->next = job;
-	else
-		q->first = job;
-	q->last = job;
-	q->waiting++;
-	job->waiting = true;
-}
-
-static void
-queue_remove(struct job_queue *q, struct job *job)
-{
-	if (job->prev != NULL)
-		job->prev->next = job->next;
-	else
-		q->first = job->next;
-	if (job->next != NULL)
-		job->next->prev = job->prev;
-	else
-		q->last = job->prev;
-	q->waiting--;
-	job->waiting = false;
-}
-
-/* Never from inside a handler: what a job does when it begins or fails must not surprise one. */
-static void
-on_advance(void *arg)
-{
-	struct jobs *jobs = arg;
-
-	for (int kind = 0; kind < JOB_KINDS; kind++) {
-		struct job_queue *q = &jobs->queues[kind];
-
-		while (q->first != NULL && q->running < q->places) {
-			struct job *job = q->first;
-
-			queue_remove(q, job);
-			job_run(job);
-		}
-	}
-	gauges(jobs);
-}
-
-void
-jobs_init(struct jobs *jobs, struct loop *loop, struct questions *questions,
-    const struct job_hooks *hooks, size_t message_checks)
-{
-	memset(jobs, 0, sizeof(*jobs));
-	jobs->loop = loop;
-	jobs->questions = questions;
-	jobs->hooks = hooks;
-	jobs->advance = (struct deferred){.fn = on_advance, .arg = jobs};
-	jobs->queues[JOB_ENVELOPE].places = JOBS_ENVELOPES;
-	jobs->queues[JOB_MESSAGE].places = message_checks;
-	for (uint32_t i = JOBS_MAX; i-- > 0;) {
-		jobs->all[i].serial = i;
-		jobs->all[i].next = jobs->first_free;
-		jobs->first_free = &jobs->all[i];
-	}
+	return job->process == NULL;
 }
 
 size_t
 jobs_active(const struct jobs *jobs)
 {
-	const struct job_queue *q = jobs->queues;
+	return jobs->used + jobs->processes.count[PROCESS_ENDING];
+}
 
-	return q[JOB_ENVELOPE].running + q[JOB_ENVELOPE].waiting + q[JOB_MESSAGE].running +
-	       q[JOB_MESSAGE].waiting;
+/* ---- those whose answer has come ---------------------------------------------------------------- */
+
+/* Returns: false when memory is out, or one is held already: no honest process asks two. */
+static bool
+hold_answer(struct job *job, const struct msg_dns_answer *answer)
+{
+	struct span records = answer->records.encoded;
+	struct held_answer *held;
+
+	if (job->held != NULL || (held = malloc(sizeof(*held) + records.len)) == NULL)
+		return false;
+	held->answer = *answer;
+	if (records.len > 0)
+		memcpy(held->records, records.p, records.len);
+	held->answer.records.encoded = span_of(held->records, records.len);
+	job->held = held;
+	return true;
+}
+
+static void
+line_up(struct job *job)
+{
+	struct jobs *jobs = job->jobs;
+
+	job->prev = jobs->last_waking;
+	job->next = NULL;
+	if (job->prev != NULL)
+		job->prev->next = job;
+	else
+		jobs->first_waking = job;
+	jobs->last_waking = job;
+}
+
+static void
+leave_line(struct job *job)
+{
+	struct jobs *jobs = job->jobs;
+
+	if (job->held == NULL)
+		return;
+	if (job->prev != NULL)
+		job->prev->next = job->next;
+	else
+		jobs->first_waking = job->next;
+	if (job->next != NULL)
+		job->next->prev = job->prev;
+	else
+		jobs->last_waking = job->prev;
+	free(job->held);
+	job->held = NULL;
+}
+
+static void
+pass_answer(struct job *job, const struct msg_dns_answer *answer)
+{
+	process_set_state(job->process, PROCESS_COMPUTING);
+	link_send(job->process->link, MSG_dns_answer, answer, -1);
+}
+
+static void
+on_dns_answered(struct asker *asker, const struct msg_dns_answer *answer)
+{
+	struct job *job = (struct job *)(void *)((char *)asker - offsetof(struct job, asker));
+	struct jobs *jobs = job->jobs;
+
+	if (processes_computing(&jobs->processes) < jobs->places || !hold_answer(job, answer))
+		pass_answer(job, answer);
+	else
+		line_up(job);
+}
+
+/* ---- turns ------------------------------------------------------------------------------------- */
+
+static bool
+may_begin(const struct jobs *jobs)
+{
+	return processes_computing(&jobs->processes) < jobs->places &&
+	       jobs->processes.count[PROCESS_ASLEEP] < JOBS_ASLEEP_MAX;
+}
+
+/*
+ * At the end of a turn, never from inside a handler: what a job does when it begins or fails must
+ * not surprise one.
+ */
+static void
+on_advance(void *arg)
+{
+	struct jobs *jobs = arg;
+	struct job *job;
+
+	while (jobs->first_waking != NULL && processes_computing(&jobs->processes) < jobs->places) {
+		job = jobs->first_waking;
+		pass_answer(job, &job->held->answer);
+		leave_line(job);
+	}
+	while (may_begin(jobs) && (job = queue_take(&jobs->queue)) != NULL)
+		job_run(job);
+	gauge(COUNT_checks_waiting, jobs->queue.waiting);
+}
+
+static void
+advance(struct jobs *jobs)
+{
+	loop_defer(jobs->loop, &jobs->advance);
 }
 
 /* ---- the end of a job ------------------------------------------------------------------------ */
 
 static void
-log_failure(const struct job *job)
+log_failure(enum job_kind kind, enum job_end end, const struct process *p)
 {
 	static const char *const kinds[JOB_KINDS] = {"envelope", "message"};
 	static const struct {
@@ -140,68 +174,85 @@ log_failure(const struct job *job)
 	};
 	struct log_line line;
 
-	if (job->end == JOB_ANSWERED || job->end == JOB_CANCELLED)
+	if (end == JOB_ANSWERED || end == JOB_CANCELLED)
 		return;
-	count(ends[job->end].counter);
+	count(ends[end].counter);
 	log_begin(&line, EVENT_check_failed);
-	log_str(&line, "check", kinds[job->kind]);
-	log_str(&line, "how", ends[job->end].name);
-	if (job->gone)
-		log_u64(&line, "status", job->status);
+	log_str(&line, "check", kinds[kind]);
+	log_str(&line, "how", ends[end].name);
+	if (p != NULL)
+		log_u64(&line, "process", p->serial);
 	log_end(&line);
 }
 
-/* The process is reaped, or nobody is left who could say so: the place is free. */
 static void
-job_release(struct job *job)
+on_process_ended(void *arg, struct process *p)
 {
-	struct jobs *jobs = job->jobs;
+	struct jobs *jobs = arg;
+	struct log_line line;
 
-	jobs->queues[job->kind].running--;
-	log_failure(job);
-	place_give(job);
-	loop_defer(jobs->loop, &jobs->advance);
-}
-
-static void
-on_not_reaped(void *arg)
-{
-	struct job *job = arg;
-
-	job->jobs->zygote_hangs(job->jobs->arg);
-}
-
-/* The link has ended. What is left to wait for is child_gone. */
-static void
-job_await_reaping(struct job *job)
-{
-	struct jobs *jobs = job->jobs;
-	struct msg_child_kill kill_it = {job->serial};
-
-	if (job->gone || !link_alive(jobs->zygote)) {
-		job_release(job);
-		return;
+	if (p->status != 0) {
+		log_begin(&line, EVENT_check_process);
+		log_u64(&line, "process", p->serial);
+		log_u64(&line, "status", p->status);
+		log_end(&line);
 	}
-	if (job->end != JOB_ANSWERED)
-		link_send(jobs->zygote, MSG_child_kill, &kill_it, -1);
-	timer_set(jobs->loop, &job->deadline, JOB_REAP_MS, on_not_reaped, job);
+	advance(jobs);
+}
+
+/* The job leaves its process. */
+static struct process *
+detach(struct job *job)
+{
+	struct process *p = job->process;
+
+	questions_forget(job->jobs->questions, &job->asker);
+	leave_line(job);
+	job->process = NULL;
+	if (p != NULL)
+		p->job = NULL;
+	return p;
+}
+
+/* Whether its process may serve another after it; said to the process with the job. */
+static bool
+stays(const struct job *job)
+{
+	const struct jobs *jobs = job->jobs;
+
+	if (jobs->per_process > 1)
+		return job->process->served + 1 < jobs->per_process;
+	return jobs->hooks->more(job);
+}
+
+static void
+let_go(struct job *job, struct process *p, enum job_end end)
+{
+	struct jobs *jobs = job->jobs;
+	bool rest = end == JOB_ANSWERED && job->process_stays && link_alive(p->link);
+
+	if (rest && jobs->per_process > 1)
+		process_rest(p, NULL);
+	else if (rest && jobs->hooks->more(job))
+		process_rest(p, job->owner);
+	else
+		process_end(p, end != JOB_ANSWERED);
 }
 
 static void
 job_finish(struct job *job, enum job_end end)
 {
 	struct jobs *jobs = job->jobs;
+	struct process *p = detach(job);
 
-	BUG_ON(!job->running);
-	job->running = false;
-	job->end = end;
-	questions_forget(jobs->questions, job);
-	link_free(&job->link);
-	timer_stop(&job->deadline);
+	log_failure(job->kind, end, p);
+	queue_ended(&jobs->queue, job);
+	if (p != NULL)
+		let_go(job, p, end);
 	if (job->owner != NULL)
 		jobs->hooks->ended(job, end);
-	job->owner = NULL;
-	job_await_reaping(job);
+	place_give(job);
+	advance(jobs);
 }
 
 static void
@@ -210,16 +261,15 @@ on_late(void *arg)
 	struct job *job = arg;
 	struct jobs *jobs = job->jobs;
 
-	if (job->running) {
+	if (job->process != NULL) {
 		job_finish(job, JOB_LATE);
 		return;
 	}
 	/* It never got its turn. */
-	queue_remove(&jobs->queues[job->kind], job);
+	queue_remove(&jobs->queue, job);
 	count(COUNT_checks_no_turn);
 	jobs->hooks->ended(job, JOB_NO_TURN);
 	place_give(job);
-	gauges(jobs);
 }
 
 void
@@ -231,26 +281,56 @@ job_cancel(struct job **job_at, enum job_end end)
 	if (job == NULL)
 		return;
 	job->owner = NULL;
-	if (job->waiting) {
-		queue_remove(&job->jobs->queues[job->kind], job);
-		place_give(job);
+	if (job->process != NULL) {
+		job_finish(job, end);
 		return;
 	}
-	job_finish(job, end);
+	queue_remove(&job->jobs->queue, job);
+	place_give(job);
+}
+
+void
+jobs_owner_gone(struct jobs *jobs, const struct transaction *owner)
+{
+	struct process *p = process_bound_to(&jobs->processes, owner);
+
+	if (p != NULL)
+		process_end(p, false);
 }
 
 /* ---- the link to the process ----------------------------------------------------------------- */
 
+/* It speaks without having a job: what it said before is worth nothing either. */
 static void
-take_answer(struct job *job, enum job_kind kind, enum msg_type type, const union msg *m)
+betrayed(struct process *p)
 {
-	if (job->answered || job->kind != kind) {
+	struct jobs *jobs = p->all->arg;
+	struct transaction *bound = p->bound;
+
+	log_failure(JOB_ENVELOPE, JOB_LIED, p);
+	process_end(p, true);
+	if (bound != NULL)
+		jobs->hooks->betrayed(bound);
+}
+
+static void
+take_answer(struct process *p, enum job_kind kind, enum msg_type type, const union msg *m)
+{
+	struct job *job = p->job;
+
+	if (job == NULL) {
+		betrayed(p);
+		return;
+	}
+	if (job->answered || job->kind != kind || job->asker.open > 0 || job->held != NULL) {
 		job_finish(job, JOB_LIED);
 		return;
 	}
 	job->answered = true;
 	if (!job->jobs->hooks->answered(job, type, m))
 		job_finish(job, JOB_LIED);
+	else if (job->process_stays)
+		job_finish(job, JOB_ANSWERED);
 }
 
 static void
@@ -270,128 +350,160 @@ on_message_answer(void *ctx, struct link *link, const union msg *m, int *fd)
 }
 
 static void
-on_dns_ask(void *ctx, struct link *link, const union msg *m, int *fd)
+job_asks(struct job *job, const struct msg_dns_ask *ask)
 {
-	struct job *job = ctx;
+	struct jobs *jobs = job->jobs;
+	struct allowance allowance = jobs->hooks->allowance(job);
+	struct msg_dns_answer trouble = {.query = ask->query, .status = DNS_TROUBLE};
 
-	(void)link;
-	(void)fd;
-	if (job->answered)
-		job_finish(job, JOB_LIED);
-	else
-		questions_ask(
-		    job->jobs->questions, job, &m->dns_ask, job->jobs->hooks->budget(job));
+	if (!questions_ask(jobs->questions, &job->asker, ask, allowance.client, allowance.left)) {
+		link_send(job->process->link, MSG_dns_answer, &trouble, -1);
+		return;
+	}
+	process_set_state(job->process, PROCESS_ASLEEP);
+	advance(jobs);
 }
 
 static void
-on_job_lost(void *ctx, struct link *link)
+on_dns_ask(void *ctx, struct link *link, const union msg *m, int *fd)
 {
-	struct job *job = ctx;
+	struct process *p = ctx;
 
-	if (link_violated(link))
-		job_finish(job, JOB_LIED);
+	(void)link;
+	(void)fd;
+	if (p->job == NULL)
+		betrayed(p);
+	else if (p->job->answered)
+		job_finish(p->job, JOB_LIED);
 	else
+		job_asks(p->job, &m->dns_ask);
+}
+
+/* A process that served others before may have been ended by what they left. */
+static bool
+repeat(struct job *job)
+{
+	struct process *p = job->process;
+
+	if (job->jobs->per_process == 1 || p->served == 0 || job->repeated || job->answered)
+		return false;
+	detach(job);
+	process_end(p, true);
+	count(COUNT_checks_repeated);
+	job->repeated = true;
+	job_run(job);
+	return true;
+}
+
+static void
+on_process_lost(void *ctx, struct link *link)
+{
+	struct process *p = ctx;
+	struct job *job = p->job;
+
+	if (job == NULL && link_violated(link))
+		betrayed(p);
+	else if (job == NULL)
+		process_end(p, false);
+	else if (link_violated(link))
+		job_finish(job, JOB_LIED);
+	else if (job->answered || !repeat(job))
 		job_finish(job, job->answered ? JOB_ANSWERED : JOB_CRASHED);
 }
 
-static const struct link_handler job_handlers[] = {
+static const struct link_handler process_handlers[] = {
     {MSG_job_envelope_answer, on_envelope_answer},
     {MSG_job_message_answer, on_message_answer},
     {MSG_dns_ask, on_dns_ask},
 };
 
-static const struct link_role job_role = {
+static const struct link_role process_role = {
     .self = PROGRAM_VALIDATORS,
     .peer = PROGRAM_VALIDATOR,
-    .handlers = job_handlers,
-    .handler_count = sizeof(job_handlers) / sizeof(job_handlers[0]),
-    .on_lost = on_job_lost,
+    .handlers = process_handlers,
+    .handler_count = sizeof(process_handlers) / sizeof(process_handlers[0]),
+    .on_lost = on_process_lost,
     .brief = true,
 };
 
 /* ---- the beginning of a job ------------------------------------------------------------------ */
 
-/* Makes the link and asks for a process at its other end. */
-static bool
-job_connect(struct job *job)
+static struct process *
+process_for(const struct job *job)
 {
-	struct msg_fork_ask ask = {job->serial};
-	struct jobs *jobs = job->jobs;
-	int fds[2];
+	struct processes *ps = &job->jobs->processes;
+	struct process *p = job->repeated ? NULL : process_bound_to(ps, job->owner);
 
-	if (!link_alive(jobs->zygote) || link_pair(fds) != 0)
-		return false;
-	job->link = link_new(jobs->loop, fds[0], &job_role, job);
-	if (job->link == NULL) {
-		close(fds[1]);
-		return false;
+	if (p != NULL) {
+		process_wake(p);
+		return p;
 	}
-	return link_send(jobs->zygote, MSG_fork_ask, &ask, fds[1]);
+	if (!job->repeated && (p = process_wake_any(ps)) != NULL)
+		return p;
+	return process_new(ps);
 }
 
+/* It was taken out of the queue. */
 static void
 job_run(struct job *job)
 {
-	struct jobs *jobs = job->jobs;
-	bool asked = job_connect(job);
+	struct process *p = process_for(job);
 
-	jobs->queues[job->kind].running++;
-	job->running = true;
-	if (asked)
+	job->process = p;
+	if (p != NULL) {
+		p->job = job;
+		job->process_stays = stays(job);
 		count(COUNT_checks_started);
-	else
-		job->gone = true; /* there is no process to reap */
-	if (!asked || !jobs->hooks->begin(job))
+	}
+	if (p == NULL || !job->jobs->hooks->begin(job))
 		job_finish(job, JOB_CRASHED);
 }
 
 struct job *
-job_start(struct jobs *jobs, enum job_kind kind, struct transaction *owner, uint64_t limit_ms)
+job_start(struct jobs *jobs, enum job_kind kind, struct transaction *owner, const struct ip *client,
+    bool unlimited, uint64_t limit_ms)
 {
-	struct job_queue *q = &jobs->queues[kind];
 	struct job *job;
 
-	if (q->waiting >= JOBS_WAITING_MAX || !link_alive(jobs->zygote))
+	if (!link_alive(jobs->processes.zygote) || (job = place_take(jobs, kind, owner)) == NULL)
 		return NULL;
-	job = place_take(jobs, kind, owner);
-	if (job == NULL)
-		return NULL;
-	if (timer_set(jobs->loop, &job->deadline, limit_ms < JOB_WALL_MS ? limit_ms : JOB_WALL_MS,
-		on_late, job) != 0) {
+	if (limit_ms > JOB_WALL_MS)
+		limit_ms = JOB_WALL_MS;
+	if (timer_set(jobs->loop, &job->deadline, limit_ms, on_late, job) != 0 ||
+	    (job->network = queue_network(&jobs->queue, client, unlimited)) == NULL) {
 		place_give(job);
 		return NULL;
 	}
-	queue_add(q, job);
-	loop_defer(jobs->loop, &jobs->advance);
+	queue_add(&jobs->queue, job);
+	advance(jobs);
 	return job;
 }
 
-/* ---- the zygote ------------------------------------------------------------------------------ */
+/* ---- all of them -------------------------------------------------------------------------------- */
 
 void
-jobs_child_gone(struct jobs *jobs, uint32_t serial, uint32_t status)
+jobs_init(struct jobs *jobs, struct loop *loop, struct questions *questions,
+    const struct job_hooks *hooks, size_t places, uint64_t per_process)
 {
-	struct job *job = &jobs->all[serial % JOBS_MAX];
-
-	if (!job->used || job->serial != serial || job->waiting || job->gone)
-		return;
-	job->gone = true;
-	job->status = status;
-	/* While the link has not ended an answer may still lie in it. */
-	if (!job->running)
-		job_release(job);
+	memset(jobs, 0, sizeof(*jobs));
+	jobs->loop = loop;
+	jobs->questions = questions;
+	jobs->hooks = hooks;
+	jobs->places = places;
+	jobs->per_process = per_process;
+	jobs->advance = (struct deferred){.fn = on_advance, .arg = jobs};
+	processes_init(&jobs->processes, loop, &process_role);
+	jobs->processes.ended = on_process_ended;
+	jobs->processes.arg = jobs;
+	for (uint32_t i = JOBS_MAX; i-- > 0;) {
+		jobs->all[i].next = jobs->first_free;
+		jobs->first_free = &jobs->all[i];
+	}
 }
 
 void
-jobs_zygote_lost(struct jobs *jobs)
+jobs_clear(struct jobs *jobs)
 {
-	for (size_t i = 0; i < JOBS_MAX; i++) {
-		struct job *job = &jobs->all[i];
-
-		if (!job->used || job->waiting)
-			continue;
-		job->gone = true;
-		if (!job->running)
-			job_release(job);
-	}
+	processes_clear(&jobs->processes);
+	loop_undefer(&jobs->advance);
 }

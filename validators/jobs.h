@@ -1,18 +1,17 @@
 /*
- * Jobs: one check by one process, from its place in the queue to the end of the process.
+ * Jobs: one check, from its place in the queue to its answer.
  *
- * A job waits until its kind has a free place, gets a socket pair whose other end goes to the
- * zygote with fork_ask, and is told what to check at once, before the process exists. It answers
- * once and exits: an answer counts only when the link ends without anything after it. Whatever
- * else happens (no answer, two answers, a malformed message, too long) is a failure of this job
- * alone. Its place is free again when the zygote has reaped the process.
+ * A job waits until a processor is free for it, gets a process (a new one; or one that rests), and
+ * is told what to check at once, before the process exists. While it waits for the DNS another may
+ * compute; when its answer has come it waits for its turn to compute again. A process that exits
+ * after its answer has answered only when its link ends without anything after it. Whatever else
+ * happens (no answer, two answers, a malformed message, too long) is a failure of this job alone.
  */
 #ifndef VALIDATORS_JOBS_H
 #define VALIDATORS_JOBS_H
 
-#include "lib/link.h"
-#include "lib/loop.h"
-
+#include "validators/job_queue.h"
+#include "validators/processes.h"
 #include "validators/questions.h"
 
 struct transaction;
@@ -29,32 +28,44 @@ enum job_end {
 };
 
 enum {
-	JOBS_MAX = 4096,         /* places for jobs of all kinds, waiting or running */
-	JOBS_WAITING_MAX = 1024, /* of one kind */
-	JOBS_ENVELOPES = 256,    /* running; they mostly wait for the DNS */
-	JOB_WALL_MS = 20 * 1000, /* for one job, its wait in the queue included */
-	JOB_REAP_MS = 10 * 1000, /* from the kill to child_gone; then the zygote is given up */
+	JOBS_MAX = 4096,         /* places for jobs, waiting or running */
+	JOBS_ASLEEP_MAX = 256,   /* that wait for the DNS, or for their turn after it */
+	JOB_WALL_MS = 25 * 1000, /* for one job, its wait in the queue included */
 };
 
 struct jobs;
 
+/* An answer of the DNS whose job waits for its turn to compute. */
+struct held_answer {
+	struct msg_dns_answer answer;
+	uint8_t records[]; /* those of the answer */
+};
+
 struct job {
 	struct jobs *jobs;
-	struct transaction *owner; /* NULL: nobody waits for it any more, or a free place */
-	struct link *link;         /* NULL: not started, or ended */
+	struct transaction *owner; /* NULL: a free place */
+	struct process *process;   /* NULL: it waits for its turn */
+	struct job_network *network;
 	struct timer deadline;
-	struct job *prev, *next; /* of the queue; next also of the free places */
-	uint32_t serial;         /* its number for the zygote; changes with each use */
-	uint32_t status;         /* as child_gone said */
-	unsigned questions_open;
+	struct job *prev,
+	    *next; /* in the queue; in the line of those that wake; next also of the free places */
+	struct asker asker;       /* of its questions */
+	struct held_answer *held; /* not NULL: in the line of those that wake */
 	enum job_kind kind;
-	enum job_end end;
-	bool used, waiting, running, answered, gone;
+	bool answered;
+	bool repeated;      /* in a new process, after the end of one that had served others */
+	bool process_stays; /* after the answer */
+};
+
+/* What a job may still ask. */
+struct allowance {
+	unsigned *left;          /* questions of the message */
+	const struct ip *client; /* whose budget they are of; NULL: none's */
 };
 
 /* The owner's side. `ended` may cancel other jobs and free the owner; the others may not. */
 struct job_hooks {
-	/* Its turn has come: say over job->link what is to be done. Returns: false when that failed. */
+	/* Its turn has come: say over the link of its process what is to be done. Returns: false when that failed. */
 	bool (*begin)(struct job *job);
 	/*
 	 * An answer of the right kind has come; it counts only if `ended` says JOB_ANSWERED.
@@ -63,39 +74,44 @@ struct job_hooks {
 	bool (*answered)(struct job *job, enum msg_type type, const union msg *m);
 	/* job->owner is still set; the job must not be used after this. */
 	void (*ended)(struct job *job, enum job_end end);
-	/* Questions that the message may still ask. */
-	unsigned *(*budget)(struct job *job);
-};
-
-struct job_queue {
-	struct job *first, *last;
-	size_t waiting, running, places;
+	/* Whether its owner will have another job soon that the same process may serve. */
+	bool (*more)(const struct job *job);
+	/* The process that answered the first job of this owner has broken the rules since. */
+	void (*betrayed)(struct transaction *owner);
+	/* What it may still ask. */
+	struct allowance (*allowance)(struct job *job);
 };
 
 struct jobs {
 	struct loop *loop;
 	struct questions *questions;
 	const struct job_hooks *hooks;
-	struct link *zygote; /* owned by the dispatcher; NULL: down */
-	void (*zygote_hangs)(void *arg);
-	void *arg;
+	size_t places;           /* jobs that compute at the same time */
+	uint64_t per_process;    /* jobs that a process serves, 1: those of one message */
 	struct deferred advance; /* start what waits, once this turn's messages are handled */
-	struct job_queue queues[JOB_KINDS];
+	struct processes processes;
+	struct job_queue queue;
+	struct job *first_waking, *last_waking; /* their answers have come */
 	struct job *first_free;
+	size_t used;
 	struct job all[JOBS_MAX];
 };
 
-/* In: message_checks, how many messages are judged at the same time, > 0. */
+/*
+ * In: places, how many jobs compute at the same time, > 0; per_process, jobs that a process serves
+ * one after another, 1: only those of one message.
+ */
 void jobs_init(struct jobs *jobs, struct loop *loop, struct questions *questions,
-    const struct job_hooks *hooks, size_t message_checks);
+    const struct job_hooks *hooks, size_t places, uint64_t per_process);
 
 /*
  * Starts a job or lets it wait for its turn.
- * In: limit_ms, how long it may take.
+ * In: client, whose network it counts for, unlimited when that stands for many; limit_ms, how long
+ * it may take.
  * Returns: NULL when too many wait or no process can be had; no hook is called then.
  */
-struct job *job_start(
-    struct jobs *jobs, enum job_kind kind, struct transaction *owner, uint64_t limit_ms);
+struct job *job_start(struct jobs *jobs, enum job_kind kind, struct transaction *owner,
+    const struct ip *client, bool unlimited, uint64_t limit_ms);
 
 /*
  * The owner waits no longer; its process is killed, no hook is called. Clears *job; takes NULL.
@@ -103,13 +119,16 @@ struct job *job_start(
  */
 void job_cancel(struct job **job, enum job_end end);
 
-/* The zygote reaped a process. */
-void jobs_child_gone(struct jobs *jobs, uint32_t serial, uint32_t status);
+/* The owner is about to go: a process that rests for it ends. */
+void jobs_owner_gone(struct jobs *jobs, const struct transaction *owner);
 
-/* The zygote is gone, and with it every process that it forked. */
-void jobs_zygote_lost(struct jobs *jobs);
+/* Whether it still waits for its first turn. */
+bool job_waits(const struct job *job);
 
-/* Jobs running or waiting. */
+/* Jobs running or waiting, and processes that are not reaped yet. */
 size_t jobs_active(const struct jobs *jobs);
+
+/* Ends the processes that rest or were not reaped. There are no jobs any more. */
+void jobs_clear(struct jobs *jobs);
 
 #endif

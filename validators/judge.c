@@ -65,7 +65,7 @@ on_due(void *arg)
 
 	t->failure = REFUSAL_INTERNAL;
 	for (int kind = 0; kind < JOB_KINDS; kind++) {
-		if (t->jobs[kind] != NULL && t->jobs[kind]->waiting)
+		if (t->jobs[kind] != NULL && job_waits(t->jobs[kind]))
 			t->failure = REFUSAL_BUSY;
 		job_cancel(&t->jobs[kind], JOB_LATE);
 	}
@@ -74,6 +74,24 @@ on_due(void *arg)
 	if (t->held->dkim.state == CHECK_RUNNING)
 		t->held->dkim.state = CHECK_FAILED;
 	conclude(t);
+}
+
+/* ---- the client ------------------------------------------------------------------------------ */
+
+/* A balancer or a tunnel stands before us: the address says nothing about the sender. */
+static bool
+is_loopback(const struct ip *client)
+{
+	static const struct ip v6 = {{[IP_LEN - 1] = 1}};
+
+	return ip_is_v4(client) ? client->octets[12] == 127 : memcmp(client, &v6, sizeof(v6)) == 0;
+}
+
+/* Limits for one client do not hold for it. */
+static bool
+stands_for_many(const struct transaction *t)
+{
+	return is_loopback(&t->client);
 }
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
@@ -93,29 +111,44 @@ on_ended(struct job *job, enum job_end end)
 	proceed(t);
 }
 
-static unsigned *
-on_budget(struct job *job)
+/* A process that checked the envelope may check the content too: it is the same message. */
+static bool
+on_more(const struct job *job)
 {
-	return &job->owner->questions_left;
+	const struct transaction *t = job->owner;
+	const struct job *message = t->jobs[JOB_MESSAGE];
+
+	return job->kind == JOB_ENVELOPE && t->worker->dispatcher->conf->dkim.check &&
+	       (message == NULL ? t->held == NULL : job_waits(message));
+}
+
+/* Its result of the envelope is nobody's now. */
+static void
+on_betrayed(struct transaction *t)
+{
+	t->failure = REFUSAL_INTERNAL;
+	t->spf.state = CHECK_FAILED;
+	proceed(t);
+}
+
+static struct allowance
+on_allowance(struct job *job)
+{
+	struct transaction *t = job->owner;
+
+	return (struct allowance){&t->questions_left, stands_for_many(t) ? NULL : &t->client};
 }
 
 const struct job_hooks judge_hooks = {
     .begin = check_begin,
     .answered = check_answered,
     .ended = on_ended,
-    .budget = on_budget,
+    .more = on_more,
+    .betrayed = on_betrayed,
+    .allowance = on_allowance,
 };
 
 /* ---- what smtpd says ------------------------------------------------------------------------- */
-
-/* A balancer or a tunnel stands before us: the address says nothing about the sender. */
-static bool
-is_loopback(const struct ip *client)
-{
-	static const struct ip v6 = {{[IP_LEN - 1] = 1}};
-
-	return ip_is_v4(client) ? client->octets[12] == 127 : memcmp(client, &v6, sizeof(v6)) == 0;
-}
 
 static void
 envelope_says_nothing(struct transaction *t)
@@ -138,7 +171,8 @@ start_envelope(struct transaction *t)
 		envelope_says_nothing(t);
 		return true;
 	}
-	t->jobs[JOB_ENVELOPE] = job_start(&d->jobs, JOB_ENVELOPE, t, JOB_WALL_MS);
+	t->jobs[JOB_ENVELOPE] =
+	    job_start(&d->jobs, JOB_ENVELOPE, t, &t->client, stands_for_many(t), JOB_WALL_MS);
 	if (t->jobs[JOB_ENVELOPE] == NULL)
 		return false;
 	t->spf.state = CHECK_RUNNING;
@@ -240,7 +274,8 @@ start_message(struct transaction *t, uint64_t limit_ms)
 
 	if (!d->conf->dkim.check)
 		return true;
-	t->jobs[JOB_MESSAGE] = job_start(&d->jobs, JOB_MESSAGE, t, limit_ms);
+	t->jobs[JOB_MESSAGE] =
+	    job_start(&d->jobs, JOB_MESSAGE, t, &t->client, stands_for_many(t), limit_ms);
 	if (t->jobs[JOB_MESSAGE] == NULL)
 		return false;
 	t->held->dkim.state = CHECK_RUNNING;

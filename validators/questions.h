@@ -1,5 +1,5 @@
 /*
- * DNS questions of children on their way to resolverd and back.
+ * DNS questions on their way to resolverd and back: those of children, and the dispatcher's own.
  *
  * A child numbers its questions as it likes; on the link to resolverd they carry numbers of ours,
  * so that no child can name, or be given, the answer to another's question.
@@ -9,44 +9,55 @@
 
 #include "lib/link.h"
 
-struct job;
+#include "validators/budget.h"
 
 enum {
-	QUESTIONS_MAX = 2048,       /* in progress */
+	QUESTIONS_MAX = 4096,       /* in progress */
 	QUESTIONS_PER_MESSAGE = 60, /* envelope and content together */
 };
 
+struct asker {
+	/* In: answer, whose query is the asker's own number. Never called by questions_ask. */
+	void (*answered)(struct asker *asker, const struct msg_dns_answer *answer);
+	unsigned open; /* questions in progress */
+};
+
 struct question {
-	struct job *job; /* NULL: free */
-	uint32_t query;  /* the child's number */
-	uint32_t round;  /* makes our numbers differ from use to use of this place */
+	struct asker *asker; /* NULL: free */
+	uint32_t query;      /* the asker's number */
+	uint32_t round;      /* makes our numbers differ from use to use of this place */
+	bool charged;        /* to the budget of this client: */
+	struct ip client;
 	uint16_t next_free;
 };
 
 struct questions {
+	struct loop *loop;
 	struct link *resolver; /* owned by the dispatcher; NULL: down */
 	uint64_t timeout_ms;   /* for one question, at most */
 	uint16_t first_free;
+	struct budgets budgets;
 	struct question places[QUESTIONS_MAX];
 };
 
-void questions_init(struct questions *qs, uint64_t timeout_ms);
+void questions_init(struct questions *qs, struct loop *loop, uint64_t timeout_ms);
 
 /*
- * Forwards a child's question; an answer always comes, at once as DNS_TROUBLE when resolverd is
- * down, too much is asked, or the budget is used up.
- * In: left, questions that this message may still ask; counted down.
+ * Asks resolverd, for a client. When the client has asked too much of late, only what resolverd
+ * knows already is answered.
+ * In: client, NULL when no budget applies; left, questions that this message may still ask, counted down.
+ * Returns: false when resolverd is down, too much is asked at the same time, or *left is 0.
  */
-void questions_ask(
-    struct questions *qs, struct job *job, const struct msg_dns_ask *ask, unsigned *left);
+bool questions_ask(struct questions *qs, struct asker *asker, const struct msg_dns_ask *ask,
+    const struct ip *client, unsigned *left);
 
-/* Gives an answer of resolverd to the child that waits for it; a late one is dropped. */
+/* Gives an answer of resolverd to the one who waits for it; a late one is dropped. */
 void questions_answer(struct questions *qs, const struct msg_dns_answer *answer);
 
-/* The job has ended: what is still to come for it is dropped. */
-void questions_forget(struct questions *qs, const struct job *job);
+/* What is still to come for this asker is dropped. */
+void questions_forget(struct questions *qs, const struct asker *asker);
 
-/* resolverd is gone: everybody who waits is told so. */
+/* resolverd is gone: everybody who waits gets DNS_TROUBLE. */
 void questions_resolver_lost(struct questions *qs);
 
 #endif

@@ -151,6 +151,7 @@ transaction_free(struct transactions *table, struct transaction **t_at)
 		return;
 	for (int kind = 0; kind < JOB_KINDS; kind++)
 		job_cancel(&t->jobs[kind], JOB_CANCELLED);
+	jobs_owner_gone(&t->worker->dispatcher->jobs, t);
 	delist(table, t);
 	held_free(t);
 	free(t);

@@ -36,6 +36,11 @@ burst_then_rate(void **state)
 	assert_int_equal(taken(&b, 0), 0); /* a clock that went back gives nothing */
 	bucket_take(&b);
 	assert_int_equal(taken(&b, 10), 1);
+	bucket_return(&b);
+	assert_int_equal(taken(&b, 10), 1);
+	bucket_init(&b, 100, 500, 1000);
+	bucket_return(&b); /* never more than the burst */
+	assert_int_equal(taken(&b, 1000), 500);
 }
 
 static void

@@ -202,7 +202,7 @@ await_answer(unsigned wanted)
 static enum dns_status
 ask_for(uint32_t query, const char *name, uint16_t type, uint32_t timeout_ms)
 {
-	struct msg_dns_ask m = {query, type, span_str(name), timeout_ms};
+	struct msg_dns_ask m = {query, type, span_str(name), timeout_ms, 0};
 	unsigned before = answers;
 
 	assert_true(link_send(asker, MSG_dns_ask, &m, -1));
@@ -269,7 +269,7 @@ what_is_not_asked(void **state)
 static void
 asker_that_goes_leaves_nothing(void **state)
 {
-	struct msg_dns_ask m = {1, PACKET_A, SPAN("dead2.example"), 20000};
+	struct msg_dns_ask m = {1, PACKET_A, SPAN("dead2.example"), 20000, 0};
 
 	(void)state;
 	link_send(asker, MSG_dns_ask, &m, -1);

@@ -259,21 +259,21 @@ goes_wrong(void (*wrong)(struct world_child *c))
 	world_begin_played(&w, "true", "mark", "true");
 	say_envelope(&w, 5, "a@sender.example");
 	child_say_spf(&w.children[0], AUTH_PASS, "sender.example");
-	child_exit(&w.children[0]);
-	say_submit(&w, 5, "a@sender.example");
-	wrong(&w.children[1]);
 	world_turn(&w);
-	child_gone(&w.children[1], 134);
+	say_submit(&w, 5, "a@sender.example");
+	wrong(&w.children[0]);
+	world_turn(&w);
+	child_gone(&w.children[0], 134);
 	assert_int_equal(w.delivered, 0);
 	assert_int_equal(w.refused, 1);
 	assert_int_equal(w.refusal, REFUSAL_INTERNAL);
 	/* and only that one */
 	say_envelope(&w, 6, "a@sender.example");
-	child_say_spf(&w.children[2], AUTH_PASS, "sender.example");
-	child_exit(&w.children[2]);
+	child_say_spf(&w.children[1], AUTH_PASS, "sender.example");
+	world_turn(&w);
 	say_submit(&w, 6, "a@sender.example");
-	child_say_dkim(&w.children[3], AUTH_PASS, "signer.example");
-	child_exit(&w.children[3]);
+	child_say_dkim(&w.children[1], AUTH_PASS, "signer.example");
+	child_exit(&w.children[1]);
 	assert_int_equal(w.delivered, 1);
 	assert_int_equal(w.refused, 1);
 	assert_int_equal(jobs_active(&w.d->jobs), 0);
@@ -310,11 +310,135 @@ syntax_in_a_name(struct world_child *c)
 static void
 question_after_the_answer(struct world_child *c)
 {
-	struct msg_dns_ask ask = {1, DNS_TYPE_TXT, SPAN("x.example"), 1000};
+	struct msg_dns_ask ask = {1, DNS_TYPE_TXT, SPAN("x.example"), 1000, 0};
 
 	child_say_dkim(c, AUTH_PASS, "signer.example");
 	link_send(c->link, MSG_dns_ask, &ask, -1);
 	link_flush(c->link);
+}
+
+/* ---- one process for the envelope and the content of a message ------------------------------------- */
+
+static void
+one_process_for_a_message(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "true");
+	say_envelope(&w, 5, "a@sender.example");
+	assert_true(w.children[0].stay);
+	child_say_spf(&w.children[0], AUTH_PASS, "sender.example");
+	world_turn(&w);
+	assert_int_equal(w.envelope_answers, 1);
+	/* nobody else's */
+	say_envelope(&w, 6, "b@sender.example");
+	assert_int_equal(w.forked, 2);
+	say_submit(&w, 5, "a@sender.example");
+	assert_int_equal(w.forked, 2);
+	assert_true(w.children[0].message);
+	assert_false(w.children[0].stay);
+	child_say_dkim(&w.children[0], AUTH_PASS, "signer.example");
+	world_turn(&w);
+	assert_int_equal(w.delivered, 0); /* not before the process has ended */
+	child_exit(&w.children[0]);
+	assert_int_equal(w.delivered, 1);
+	assert_int_equal(w.deliver.spf, AUTH_PASS);
+}
+
+static void
+process_ends_with_its_transaction(void **state)
+{
+	struct msg_envelope_drop drop = {1, 5};
+
+	(void)state;
+	world_begin_played(&w, "true", "mark", "true");
+	say_envelope(&w, 5, "a@sender.example");
+	child_say_spf(&w.children[0], AUTH_PASS, "sender.example");
+	world_turn(&w);
+	assert_true(link_alive(w.children[0].link));
+	link_send(w.smtpd, MSG_envelope_drop, &drop, -1);
+	world_turn(&w);
+	assert_false(link_alive(w.children[0].link));
+	assert_int_equal(w.kills, 0);
+}
+
+/* What it said before is worth nothing when it breaks the rules later. */
+static void
+lie_while_resting(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "true");
+	say_envelope(&w, 5, "a@sender.example");
+	child_say_spf(&w.children[0], AUTH_PASS, "sender.example");
+	world_turn(&w);
+	child_say_spf(&w.children[0], AUTH_PASS, "sender.example");
+	world_turn(&w);
+	assert_int_equal(w.kills, 1);
+	say_submit(&w, 5, "a@sender.example");
+	child_say_dkim(&w.children[1], AUTH_PASS, "signer.example");
+	child_exit(&w.children[1]);
+	assert_int_equal(w.delivered, 0);
+	assert_int_equal(w.refusal, REFUSAL_INTERNAL);
+}
+
+static void
+resting_processes_are_bounded(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "true");
+	for (unsigned i = 0; i < PROCESSES_BOUND_MAX + 3; i++) {
+		say_envelope(&w, 100 + i, "a@sender.example");
+		child_say_spf(&w.children[i], AUTH_PASS, "sender.example");
+		world_turn(&w);
+		if (i >= PROCESSES_BOUND_MAX)
+			child_gone(&w.children[i - PROCESSES_BOUND_MAX], 0);
+	}
+	assert_int_equal(w.d->jobs.processes.count[PROCESS_RESTING], PROCESSES_BOUND_MAX);
+	assert_false(link_alive(w.children[2].link));
+	assert_true(link_alive(w.children[3].link));
+}
+
+/* ---- several messages in a process --------------------------------------------------------------- */
+
+static void
+messages_share_a_process(void **state)
+{
+	(void)state;
+	world_begin_with(&w, "false", "mark", "true", 3);
+	for (uint64_t i = 1; i <= 3; i++) {
+		say_submit(&w, i, "");
+		assert_int_equal(w.forked, 1);
+		assert_int_equal(w.children[0].stay, i < 3);
+		child_say_dkim(&w.children[0], AUTH_PASS, "signer.example");
+		world_turn(&w);
+		assert_int_equal(w.delivered, i < 3 ? i : 2);
+	}
+	child_exit(&w.children[0]);
+	assert_int_equal(w.delivered, 3);
+	say_submit(&w, 4, "");
+	assert_int_equal(w.forked, 2);
+}
+
+/* One that ends with what others left in it costs nobody a message. */
+static void
+crash_in_a_shared_process_is_repeated(void **state)
+{
+	(void)state;
+	world_begin_with(&w, "false", "mark", "true", 3);
+	say_submit(&w, 1, "");
+	child_say_dkim(&w.children[0], AUTH_PASS, "signer.example");
+	world_turn(&w);
+	say_submit(&w, 2, "");
+	child_gone(&w.children[0], 139);
+	world_turn(&w);
+	assert_int_equal(w.refused, 0);
+	assert_int_equal(w.forked, 2);
+	assert_true(w.children[1].message);
+	/* but only once */
+	child_gone(&w.children[1], 139);
+	world_turn(&w);
+	assert_int_equal(w.refused, 1);
+	assert_int_equal(w.refusal, REFUSAL_INTERNAL);
+	assert_int_equal(jobs_active(&w.d->jobs), 0);
 }
 
 static void
@@ -451,7 +575,7 @@ no_turn_is_busy(void **state)
 static void
 ask(struct world_child *c, uint32_t query)
 {
-	struct msg_dns_ask m = {query, DNS_TYPE_TXT, SPAN("x.example"), 60000};
+	struct msg_dns_ask m = {query, DNS_TYPE_TXT, SPAN("x.example"), 60000, 0};
 
 	assert_true(link_send(c->link, MSG_dns_ask, &m, -1));
 	world_turn(&w);
@@ -494,6 +618,99 @@ questions_go_and_come_back(void **state)
 	world_turn(&w);
 	answer(first);
 	assert_int_equal(w.d->questions.first_free, first % QUESTIONS_MAX);
+}
+
+/* A check that waits for the DNS takes no processor: others begin meanwhile. */
+static void
+row_256_waiting_for_the_dns_takes_no_place(void **state)
+{
+	uint32_t queries[2];
+
+	(void)state;
+	world_begin_played(&w, "true", "mark", "false");
+	for (uint64_t i = 0; i < 4; i++)
+		say_envelope(&w, i, "a@sender.example");
+	assert_int_equal(w.forked, 2);
+	ask(&w.children[0], 7);
+	queries[0] = w.question.query;
+	assert_int_equal(w.forked, 3);
+	ask(&w.children[1], 7);
+	queries[1] = w.question.query;
+	assert_int_equal(w.forked, 4);
+	/* two compute: an answer waits until one of them ends or asks */
+	answer(queries[0]);
+	answer(queries[1]);
+	assert_int_equal(w.children[0].dns_answers + w.children[1].dns_answers, 0);
+	ask(&w.children[2], 7);
+	assert_int_equal(w.children[0].dns_answers, 1);
+	assert_int_equal(w.children[0].dns_status, DNS_NO_NAME);
+	assert_int_equal(w.children[1].dns_answers, 0);
+	child_say_spf(&w.children[3], AUTH_PASS, "sender.example");
+	child_exit(&w.children[3]);
+	assert_int_equal(w.children[1].dns_answers, 1);
+}
+
+static void
+one_network_takes_a_tenth(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "false");
+	for (uint64_t i = 0; i < 40; i++) {
+		say_envelope_from(
+		    &w, i, i % 2 == 0 ? "192.0.2.1" : "192.0.2.2", "a@sender.example");
+		for (unsigned c = (unsigned)i; c < w.forked; c++)
+			ask(&w.children[c], 7);
+	}
+	assert_int_equal(w.forked, QUEUE_RUNNING_MAX);
+	assert_int_equal(w.d->jobs.queue.waiting, 40 - QUEUE_RUNNING_MAX);
+	/* another network does not wait for it */
+	say_envelope_from(&w, 100, "198.51.100.1", "b@sender.example");
+	assert_int_equal(w.forked, QUEUE_RUNNING_MAX + 1);
+	assert_memory_equal(w.children[QUEUE_RUNNING_MAX].reverse_path, "b@sender.example", 16);
+	/* and its next one begins when one of its own has ended */
+	answer(w.question.query);
+	child_say_spf(&w.children[QUEUE_RUNNING_MAX - 1], AUTH_PASS, "sender.example");
+	child_exit(&w.children[QUEUE_RUNNING_MAX - 1]);
+	assert_int_equal(w.forked, QUEUE_RUNNING_MAX + 2);
+}
+
+static void
+networks_take_turns(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "false");
+	say_envelope_from(&w, 1, "192.0.2.1", "a1@sender.example");
+	say_envelope_from(&w, 2, "192.0.2.1", "a2@sender.example");
+	say_envelope_from(&w, 3, "192.0.2.1", "a3@sender.example");
+	say_envelope_from(&w, 4, "192.0.2.1", "a4@sender.example");
+	say_envelope_from(&w, 5, "2001:db8::1", "b5@sender.example");
+	for (unsigned i = 0; i < 3; i++) {
+		child_say_spf(&w.children[i], AUTH_PASS, "sender.example");
+		child_exit(&w.children[i]);
+	}
+	assert_int_equal(w.forked, 5);
+	assert_memory_equal(w.children[2].reverse_path, "a3", 2);
+	assert_memory_equal(w.children[3].reverse_path, "b5", 2);
+	assert_memory_equal(w.children[4].reverse_path, "a4", 2);
+}
+
+static void
+row_257_client_budget(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "false");
+	for (unsigned i = 0; i <= BUDGET_BURST / 50; i++) {
+		say_envelope(&w, i, "a@sender.example");
+		for (uint32_t q = 0; q < 50; q++)
+			ask(&w.children[i], q);
+		assert_int_equal(w.question.known_only, i * 50 >= BUDGET_BURST);
+		child_gone(&w.children[i], 0);
+	}
+	assert_int_equal(w.question.known_only, 1);
+	/* one more goes out for each answer that was known */
+	say_envelope_from(&w, 200, "198.51.100.1", "a@sender.example");
+	ask(&w.children[w.forked - 1], 1);
+	assert_int_equal(w.question.known_only, 0);
 }
 
 static void
@@ -567,6 +784,12 @@ main(void)
 	    TEST(loopback_is_not_checked),
 	    TEST(signatures_travel),
 	    TEST(both_checks),
+	    TEST(one_process_for_a_message),
+	    TEST(process_ends_with_its_transaction),
+	    TEST(lie_while_resting),
+	    TEST(resting_processes_are_bounded),
+	    TEST(messages_share_a_process),
+	    TEST(crash_in_a_shared_process_is_repeated),
 	    TEST(row_248_crash),
 	    TEST(lie_second_answer),
 	    TEST(lie_wrong_answer),
@@ -579,6 +802,10 @@ main(void)
 	    TEST(checks_wait_for_their_turn),
 	    TEST(no_turn_is_busy),
 	    TEST(questions_go_and_come_back),
+	    TEST(row_256_waiting_for_the_dns_takes_no_place),
+	    TEST(one_network_takes_a_tenth),
+	    TEST(networks_take_turns),
+	    TEST(row_257_client_budget),
 	    TEST(row_256_257_budget),
 	    TEST(row_259_resolver_down),
 	    TEST(drains_when_smtpd_is_gone),

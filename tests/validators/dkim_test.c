@@ -315,7 +315,7 @@ row_231_selector_with_a_nul(void **state)
 	(void)state;
 	assert_false(
 	    dkim_signature_read(SPAN("v=1; a=rsa-sha256; d=a.example; "
-	                             "s=sel._domainkey.attack.example.\0.any; b=A; bh=A; h=from"),
+				     "s=sel._domainkey.attack.example.\0.any; b=A; bh=A; h=from"),
 		0, &s));
 }
 

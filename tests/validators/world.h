@@ -26,6 +26,7 @@ struct world_child {
 	struct link *link;
 	uint32_t serial;
 	bool envelope, message; /* the job that it was given */
+	bool stay;              /* as the job said */
 	bool has_fd;
 	uint64_t size;
 	uint8_t reverse_path[64];
@@ -160,6 +161,7 @@ world_job_envelope(void *ctx, struct link *link, const union msg *m, int *fd)
 	(void)link;
 	(void)fd;
 	c->envelope = true;
+	c->stay = m->job_envelope.stay;
 	c->reverse_path_len = m->job_envelope.reverse_path.len;
 	if (c->reverse_path_len > 0)
 		memcpy(c->reverse_path, m->job_envelope.reverse_path.p, c->reverse_path_len);
@@ -174,6 +176,7 @@ world_job_message(void *ctx, struct link *link, const union msg *m, int *fd)
 
 	(void)link;
 	c->message = true;
+	c->stay = m->job_message.stay;
 	c->has_fd = *fd >= 0;
 	c->size = m->job_message.size;
 	if (c->world->on_job != NULL)
@@ -312,6 +315,17 @@ world_begin(struct world *w, const char *spf, const char *fail, const char *dkim
 	world_turn(w);
 }
 
+/* In: per_process, limits.messages_per_process. */
+static inline void
+world_begin_with(
+    struct world *w, const char *spf, const char *fail, const char *dkim, unsigned per_process)
+{
+	world_begin(w, spf, fail, dkim);
+	w->d->jobs.per_process = per_process;
+	w->zygote = world_connect(w, PROGRAM_VALIDATOR, 0, &world_zygote);
+	world_turn(w);
+}
+
 static inline void
 world_begin_played(struct world *w, const char *spf, const char *fail, const char *dkim)
 {
@@ -337,13 +351,22 @@ world_end(struct world *w)
 /* ---- what smtpd says ----------------------------------------------------------------------------- */
 
 static inline void
-say_envelope(struct world *w, uint64_t transaction, const char *reverse_path)
+say_envelope_from(
+    struct world *w, uint64_t transaction, const char *client, const char *reverse_path)
 {
-	struct msg_envelope m = {1, transaction, {[10] = 255, 255, 192, 0, 2, 1},
-	    SPAN("helo.example"), span_str(reverse_path)};
+	struct msg_envelope m = {1, transaction, {0}, SPAN("helo.example"), span_str(reverse_path)};
+	struct ip ip;
 
+	assert_true(ip_parse(span_str(client), &ip));
+	memcpy(m.client, ip.octets, sizeof(m.client));
 	assert_true(link_send(w->smtpd, MSG_envelope, &m, -1));
 	world_turn(w);
+}
+
+static inline void
+say_envelope(struct world *w, uint64_t transaction, const char *reverse_path)
+{
+	say_envelope_from(w, transaction, "192.0.2.1", reverse_path);
 }
 
 static inline void
