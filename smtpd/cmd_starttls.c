@@ -1,5 +1,5 @@
 /*
- * STARTTLS: RFC 3207. The client's socket goes to tlsd; a plain socket comes back. This process
+ * STARTTLS: RFC 3207, and sessions that begin with the handshake. The client's socket goes to tlsd; a plain socket comes back. This process
  * never sees a TLS octet and links no TLS library.
  */
 #include <stdlib.h>
@@ -33,11 +33,20 @@ forget(struct session *s)
 	input_clear(&s->input, &s->worker->blocks);
 }
 
-void
-starttls_apply(struct session *s, const union command_args *args)
+static void
+pass_on(struct session *s)
 {
 	struct msg_tls_start start = {.session = s->handle};
 
+	state_set(s, STATE_TLS);
+	session_expect_within(s, SESSION_TLS_MS);
+	if (!worker_send(s->worker, PROGRAM_TLSD, MSG_tls_start, &start, session_detach(s)))
+		session_end(s, "tls-lost");
+}
+
+void
+starttls_apply(struct session *s, const union command_args *args)
+{
 	(void)args;
 	session_reply(s, REPLY_tls_go);
 	session_settle(s);
@@ -47,9 +56,16 @@ starttls_apply(struct session *s, const union command_args *args)
 		return;
 	}
 	forget(s);
-	state_set(s, STATE_TLS);
-	session_expect_within(s, SESSION_TLS_MS);
-	if (!worker_send(s->worker, PROGRAM_TLSD, MSG_tls_start, &start, session_detach(s)))
+	pass_on(s);
+}
+
+void
+tls_begin(struct session *s)
+{
+	/* Nothing can be said: the client would take it for a broken handshake. */
+	if (worker_reaches(s->worker, PROGRAM_TLSD))
+		pass_on(s);
+	else
 		session_end(s, "tls-lost");
 }
 
@@ -87,8 +103,13 @@ tls_on_up(struct worker *w, const struct msg_tls_up *up, int fd)
 		return;
 	}
 	count(COUNT_sessions_tls);
-	state_set(s, STATE_GREETED);
-	session_expect_within(s, w->conf->limits.command_timeout * 1000);
+	if (s->greeted) {
+		state_set(s, STATE_GREETED);
+		session_expect_within(s, w->conf->limits.command_timeout * 1000);
+	} else {
+		state_set(s, STATE_CONNECTED);
+		session_begin(s);
+	}
 	worker_settle_later(s); /* in case the program is about to end */
 }
 

@@ -103,7 +103,7 @@ accept_one(struct listener *l)
 	    !ip_from_sockaddr((struct sockaddr *)&from, &client, &port))
 		close(fd);
 	else
-		session_open(l->worker, fd, &client, port);
+		session_open(l->worker, fd, &client, port, l->tls);
 	return true;
 }
 
@@ -163,7 +163,7 @@ set_options(int fd)
 }
 
 struct listener *
-listener_new(struct worker *w, int fd)
+listener_new(struct worker *w, int fd, bool tls)
 {
 	struct listener *l = calloc(1, sizeof(*l));
 
@@ -171,8 +171,11 @@ listener_new(struct worker *w, int fd)
 		close(fd);
 		return NULL;
 	}
-	*l = (struct listener){
-	    .worker = w, .fd = fd, .at_once = 1, .reserve = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
+	*l = (struct listener){.worker = w,
+	    .fd = fd,
+	    .tls = tls,
+	    .at_once = 1,
+	    .reserve = fcntl(fd, F_DUPFD_CLOEXEC, 0)};
 	set_options(fd);
 	if (l->reserve < 0 || !watch(l))
 		listener_free(&l);

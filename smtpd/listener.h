@@ -7,6 +7,7 @@
 struct listener {
 	struct worker *worker;
 	int fd;
+	bool tls;         /* sessions begin with the handshake */
 	unsigned at_once; /* connections taken in one turn at most; grows under load */
 	int reserve;      /* a descriptor kept free for the day when there are none (row 3) */
 	struct watch watch;
@@ -14,8 +15,11 @@ struct listener {
 	struct listener *next;
 };
 
-/* Takes a listening socket, which it owns in every case. Returns: NULL when memory or the kernel refuses. */
-struct listener *listener_new(struct worker *w, int fd);
+/*
+ * Takes a listening socket, which it owns in every case; tls, whether sessions begin with the
+ * handshake. Returns: NULL when memory or the kernel refuses.
+ */
+struct listener *listener_new(struct worker *w, int fd, bool tls);
 
 /* Accepts no more. Takes NULL. */
 void listener_free(struct listener **l);

@@ -45,9 +45,8 @@ static int
 on_listener(struct program *prog, const struct msg_listener *listener, int fd)
 {
 	struct smtpd *smtpd = prog->state;
-	struct listener *l = listener_new(&smtpd->worker, fd);
+	struct listener *l = listener_new(&smtpd->worker, fd, listener->tls == 1);
 
-	(void)listener;
 	if (l == NULL)
 		return -1;
 	l->next = smtpd->listeners;

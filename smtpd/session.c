@@ -16,6 +16,7 @@
 #include "smtpd/recheck.h"
 #include "smtpd/recipients.h"
 #include "smtpd/submission.h"
+#include "smtpd/tls.h"
 #include "smtpd/worker.h"
 
 enum { READS_PER_TURN = 8 };
@@ -389,10 +390,22 @@ greet(struct session *s)
 		s->unread = true;
 		session_reply(s, REPLY_not_synchronized);
 	} else {
+		s->greeted = true;
 		state_set(s, STATE_GREETED);
 		session_expect_within(s, s->worker->conf->limits.command_timeout * 1000);
 		session_reply_with(s, REPLY_greeting, &details);
 	}
+}
+
+void
+session_begin(struct session *s)
+{
+	uint64_t delay_s = s->worker->conf->top.greeting_delay;
+
+	if (delay_s == 0)
+		greet(s);
+	else
+		session_expect_within(s, delay_s * 1000);
 }
 
 static void
@@ -409,7 +422,7 @@ turn_away(struct worker *w, int fd)
 }
 
 struct session *
-session_open(struct worker *w, int fd, const struct ip *client, uint16_t port)
+session_open(struct worker *w, int fd, const struct ip *client, uint16_t port, bool tls)
 {
 	struct session *s = pool_take(&w->session_pool);
 
@@ -424,10 +437,10 @@ session_open(struct worker *w, int fd, const struct ip *client, uint16_t port)
 	journal_connect(s);
 	if (!watch(s, 0))
 		session_end(s, "memory");
-	else if (w->conf->top.greeting_delay == 0)
-		greet(s);
+	else if (tls)
+		tls_begin(s);
 	else
-		session_expect_within(s, w->conf->top.greeting_delay * 1000);
+		session_begin(s);
 	return s;
 }
 

@@ -58,6 +58,7 @@ struct session {
 	uint16_t port;
 	struct tls_facts *tls; /* NULL: plain text */
 
+	bool greeted;   /* the greeting was written, perhaps before TLS began */
 	bool esmtp;     /* EHLO, not HELO */
 	bool readable;  /* the socket had octets, or an end, when we last looked */
 	bool hangup;    /* the client shut down its side */
@@ -94,9 +95,14 @@ struct session {
 
 /*
  * Begins a session on an accepted socket, which it owns from now on in every case.
+ * In: tls, whether the handshake comes before the greeting.
  * Returns: NULL when no slot or no memory is free; the client was told 421.
  */
-struct session *session_open(struct worker *w, int fd, const struct ip *client, uint16_t port);
+struct session *session_open(
+    struct worker *w, int fd, const struct ip *client, uint16_t port, bool tls);
+
+/* Greets, now or when the delay is over. */
+void session_begin(struct session *s);
 
 /* Closes the socket and gives back all memory; the slot becomes free at the end of the turn. */
 void session_end(struct session *s, const char *reason);

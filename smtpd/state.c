@@ -9,7 +9,7 @@ static const struct {
 	const char *name;
 	unsigned next;
 } states[STATE_COUNT] = {
-    [STATE_CONNECTED] = {"CONNECTED", IN(GREETED)},
+    [STATE_CONNECTED] = {"CONNECTED", IN(GREETED) | IN(TLS)},
     [STATE_GREETED] = {"GREETED", IN(READY) | IN(CHUNK)},
     [STATE_READY] = {"READY", IN(READY) | IN(MAIL) | IN(CHUNK) | IN(TLS)},
     [STATE_MAIL] = {"MAIL", IN(READY) | IN(RCPT) | IN(CHUNK)},
@@ -19,7 +19,7 @@ static const struct {
     [STATE_PARTIAL] = {"PARTIAL", IN(READY) | IN(CHUNK)},
     [STATE_RECHECK] = {"RECHECK", IN(READY) | IN(SUBMITTED)},
     [STATE_SUBMITTED] = {"SUBMITTED", IN(READY)},
-    [STATE_TLS] = {"TLS", IN(GREETED)},
+    [STATE_TLS] = {"TLS", IN(CONNECTED) | IN(GREETED)},
     [STATE_CLOSING] = {"CLOSING", 0},
     [STATE_CLOSED] = {"CLOSED", 0},
 };

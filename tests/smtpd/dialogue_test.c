@@ -405,6 +405,14 @@ do_drain(struct player *p, struct span rest)
 	stage_run(p->g);
 }
 
+/* The client comes on an address of listen_tls. */
+static void
+do_tls_first(struct player *p, struct span rest)
+{
+	(void)rest;
+	p->g->tls_first = true;
+}
+
 /* tlsd has done the handshake: the client goes on over the plain side. */
 static void
 do_tls_up(struct player *p, struct span rest)
@@ -485,6 +493,7 @@ static const struct {
     {"tlsd", do_tlsd},
     {"leave", do_leave},
     {"drain", do_drain},
+    {"tls-first", do_tls_first},
     {"tls-up", do_tls_up},
     {"sessions", do_sessions},
     {"other", do_other},

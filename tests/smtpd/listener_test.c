@@ -27,7 +27,7 @@ listen_on(struct stage *g)
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(listen(fd, 64), 0);
 	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &len), 0);
-	return listener_new(&g->worker, fd);
+	return listener_new(&g->worker, fd, false);
 }
 
 static int

@@ -70,6 +70,7 @@ struct stage {
 	unsigned asks;
 	int tls_fd;
 	uint64_t tls_session;
+	bool tls_first; /* clients come on an address of listen_tls */
 };
 
 static inline uint64_t
@@ -482,7 +483,7 @@ stage_connect_saying(struct stage *g, const void *early, size_t len)
 	if (len > 0 && send(g->client, early, len, MSG_NOSIGNAL) != (ssize_t)len)
 		abort();
 	worker_wake(&g->worker);
-	g->session = session_open(&g->worker, pair[1], &client, 4242);
+	g->session = session_open(&g->worker, pair[1], &client, 4242, g->tls_first);
 }
 
 static inline void
