@@ -25,6 +25,8 @@ enum {
 	READY_MS = 30 * 1000,         /* a new generation that is not ready by then has failed */
 	STATUS_MS = 1000,             /* programs that have not answered by then are left out */
 	WATCH_MS = 500,               /* how often the recipients file is looked at */
+	GOING_MOST = 4,               /* generations that finish their sessions */
+	HURRY_MS = 10 * 1000,         /* for the oldest of them, when there would be more */
 };
 
 struct gatehouse {
@@ -35,15 +37,18 @@ struct gatehouse {
 	struct control control;
 	struct generation *serving; /* NULL only before the start and at the end */
 	struct generation *coming;  /* starting after a reload */
-	struct generation *going;   /* drained after a reload */
+	struct generation
+	    *going[GOING_MOST]; /* drained after reloads, the oldest first; NULL behind */
 	unsigned generations;
 	uint64_t started_ms;
 	int signal_fd;
 	struct watch signals;
 	struct timer ready_deadline, status_deadline, file_watch;
-	struct deferred give_up_coming;
+	struct deferred give_up_coming, reload_again;
 	struct stat recipients; /* as last given to lookupd */
 	bool stopping;
+	bool reloading; /* one is under way, and not answered yet */
+	bool again;     /* and another was asked for meanwhile */
 };
 
 static const struct generation_hooks hooks;
@@ -99,10 +104,21 @@ look_at_recipients(void *arg)
 
 /* ---- stop and reload ---------------------------------------------------------------------------------- */
 
+/* Takes one out, and closes the gap. */
+static void
+going_free(struct gatehouse *gh, size_t index)
+{
+	generation_free(&gh->going[index]);
+	for (size_t i = index; i + 1 < GOING_MOST; i++) {
+		gh->going[i] = gh->going[i + 1];
+		gh->going[i + 1] = NULL;
+	}
+}
+
 static void
 end_if_done(struct gatehouse *gh)
 {
-	if (gh->stopping && gh->serving == NULL && gh->coming == NULL && gh->going == NULL)
+	if (gh->stopping && gh->serving == NULL && gh->coming == NULL && gh->going[0] == NULL)
 		loop_stop(gh->loop);
 }
 
@@ -112,7 +128,8 @@ stop(struct gatehouse *gh, const char *reason)
 	if (gh->stopping) {
 		/* Asked twice: at once. */
 		generation_free(&gh->serving);
-		generation_free(&gh->going);
+		while (gh->going[0] != NULL)
+			going_free(gh, 0);
 		end_if_done(gh);
 		return;
 	}
@@ -121,16 +138,27 @@ stop(struct gatehouse *gh, const char *reason)
 	generation_free(&gh->coming);
 	if (gh->serving != NULL)
 		generation_drain(gh->serving, 0, STOP_MS);
-	if (gh->going != NULL)
-		generation_drain(gh->going, 0, STOP_MS);
+	for (size_t i = 0; i < GOING_MOST && gh->going[i] != NULL; i++)
+		generation_drain(gh->going[i], 0, STOP_MS);
 	end_if_done(gh);
 }
 
+/* Who asked while it was under way asked for what is in the file by now: one more, and then all are answered. */
 static void
-reload_failed(struct gatehouse *gh, const char *reason)
+reload_ended(struct gatehouse *gh, uint8_t status, const char *text)
+{
+	gh->reloading = false;
+	if (gh->again)
+		loop_defer(gh->loop, &gh->reload_again);
+	else
+		control_answer(&gh->control, COMMAND_RELOAD, status, span_str(text));
+}
+
+static void
+reload_failed(struct gatehouse *gh, uint8_t status, const char *reason)
 {
 	log_event1(EVENT_reload_failed, "reason", reason);
-	control_answer(&gh->control, COMMAND_RELOAD, EX_CONFIG, span_str(reason));
+	reload_ended(gh, status, reason);
 }
 
 static void
@@ -141,7 +169,7 @@ on_ready_deadline(void *arg)
 	if (gh->coming == NULL)
 		return;
 	generation_free(&gh->coming);
-	reload_failed(gh, "the new programs did not become ready; the log says why\n");
+	reload_failed(gh, EX_CONFIG, "the new programs did not become ready; the log says why\n");
 }
 
 static void
@@ -149,10 +177,32 @@ reload_begun(struct gatehouse *gh)
 {
 	struct log_line l;
 
+	gh->reloading = true;
 	log_begin(&l, EVENT_reload);
 	log_u64(&l, "generation", gh->coming->number);
 	log_end(&l);
 	timer_set(gh->loop, &gh->ready_deadline, READY_MS, on_ready_deadline, gh);
+}
+
+static bool
+may_reload(struct gatehouse *gh)
+{
+	if (gh->stopping) {
+		reload_failed(gh, EX_TEMPFAIL, "stopping\n");
+		return false;
+	}
+	if (gh->reloading) {
+		gh->again = true;
+		return false;
+	}
+	if (gh->going[GOING_MOST - 1] != NULL) {
+		generation_drain(gh->going[0], 0, HURRY_MS);
+		reload_failed(gh, EX_TEMPFAIL,
+		    "sessions of too many earlier configurations are still open; the oldest are "
+		    "being ended: try again in some seconds\n");
+		return false;
+	}
+	return true;
 }
 
 static void
@@ -163,14 +213,11 @@ reload(struct gatehouse *gh)
 	FILE *report;
 	struct conf *conf;
 
-	if (gh->stopping || gh->coming != NULL || gh->going != NULL) {
-		reload_failed(
-		    gh, gh->stopping ? "stopping\n" : "an earlier reload is not finished\n");
+	if (!may_reload(gh))
 		return;
-	}
 	report = open_memstream(&text, &len);
 	if (report == NULL) {
-		reload_failed(gh, "out of memory\n");
+		reload_failed(gh, EX_TEMPFAIL, "out of memory\n");
 		return;
 	}
 	conf = configuration_read(gh->config_path, report);
@@ -182,10 +229,19 @@ reload(struct gatehouse *gh)
 		gh->coming = make_generation(gh, conf, report);
 	fclose(report);
 	if (gh->coming == NULL)
-		reload_failed(gh, text != NULL ? text : "");
+		reload_failed(gh, EX_CONFIG, text != NULL ? text : "");
 	else
 		reload_begun(gh);
 	free(text);
+}
+
+static void
+reload_again(void *arg)
+{
+	struct gatehouse *gh = arg;
+
+	gh->again = false;
+	reload(gh);
 }
 
 /* ---- what generations say ------------------------------------------------------------------------------ */
@@ -209,22 +265,26 @@ on_old_heard(void *arg)
 	struct gatehouse *gh = arg;
 
 	timer_stop(&gh->ready_deadline);
-	control_answer(&gh->control, COMMAND_RELOAD, EX_OK, SPAN("reloaded\n"));
+	reload_ended(gh, EX_OK, "reloaded\n");
 }
 
 /* The new generation serves from now on; the old one finishes its sessions. */
 static void
 replace_serving(struct gatehouse *gh)
 {
-	gh->going = gh->serving;
+	size_t last = 0;
+
+	while (gh->going[last] != NULL)
+		last++;
+	gh->going[last] = gh->serving;
 	gh->serving = gh->coming;
 	gh->coming = NULL;
 	log_relay_open(gh->serving->conf->top.log == CONF_LOG_SYSLOG);
-	generation_drain(gh->going, PATIENCE_MS, STOP_MS);
+	generation_drain(gh->going[last], PATIENCE_MS, STOP_MS);
 	/* Answered when its workers have answered, and so have heard that they accept no more. */
 	timer_set(gh->loop, &gh->ready_deadline, STATUS_MS, on_old_heard, gh);
-	if (gh->going != NULL)
-		generation_ask_status(gh->going);
+	if (gh->going[last] != NULL)
+		generation_ask_status(gh->going[last]);
 }
 
 static void
@@ -248,7 +308,7 @@ give_up_coming(void *arg)
 	if (gh->coming == NULL)
 		return;
 	generation_free(&gh->coming);
-	reload_failed(gh, "a file was refused; the log says which and why\n");
+	reload_failed(gh, EX_CONFIG, "a file was refused; the log says which and why\n");
 }
 
 static void
@@ -271,10 +331,11 @@ on_generation_gone(void *ctx, struct generation *g)
 	log_begin(&l, EVENT_generation_gone);
 	log_u64(&l, "generation", g->number);
 	log_end(&l);
-	if (g == gh->going)
-		generation_free(&gh->going);
-	else if (g == gh->serving)
+	if (g == gh->serving)
 		generation_free(&gh->serving);
+	for (size_t i = 0; i < GOING_MOST; i++)
+		if (g == gh->going[i])
+			going_free(gh, i);
 	end_if_done(gh);
 }
 
@@ -285,8 +346,9 @@ on_generation_status(void *ctx, struct generation *g)
 	struct buf b = BUF_OVER(room);
 	struct gatehouse *gh = ctx;
 
-	if (g == gh->going) {
-		on_old_heard(gh);
+	if (g != gh->serving) {
+		if (gh->reloading)
+			on_old_heard(gh);
 		return;
 	}
 	timer_stop(&gh->status_deadline);
@@ -337,17 +399,15 @@ on_command(void *ctx, enum command_verb verb)
 static void
 reap(struct gatehouse *gh)
 {
-	struct generation *all[] = {gh->serving, gh->coming, gh->going};
+	bool found;
 	int status;
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		all[0] = gh->serving;
-		all[1] = gh->coming;
-		all[2] = gh->going;
-		for (size_t i = 0; i < 3; i++)
-			if (all[i] != NULL && generation_reaped(all[i], pid, status))
-				break;
+		found = (gh->serving != NULL && generation_reaped(gh->serving, pid, status)) ||
+		        (gh->coming != NULL && generation_reaped(gh->coming, pid, status));
+		for (size_t i = 0; !found && i < GOING_MOST && gh->going[i] != NULL; i++)
+			found = generation_reaped(gh->going[i], pid, status);
 	}
 }
 
@@ -426,6 +486,7 @@ start(struct gatehouse *gh, struct conf *conf)
 	gh->around.privileged = geteuid() == 0;
 	gh->started_ms = loop_now(gh->loop);
 	gh->give_up_coming = (struct deferred){.fn = give_up_coming, .arg = gh};
+	gh->reload_again = (struct deferred){.fn = reload_again, .arg = gh};
 	gh->control = (struct control){
 	    .loop = gh->loop, .fd = gh->rundir.control_fd, .on_command = on_command, .ctx = gh};
 	if (control_start(&gh->control) != 0) {

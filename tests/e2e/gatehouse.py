@@ -34,8 +34,8 @@ def numbered_users(count, domain="example.com"):
 class Gatehouse:
     """
     In: backend, port of the QMQP server behind, or a dictionary of names and ports;
-    recipients, the text of the list; options, a dictionary of top-level and "section.key"
-    options in the notation of the file; user, the number of an ordinary user to run as.
+    recipients, the text of the list; options, a dictionary of options in the notation of the
+    file, as "key", "section.key" or "section.title.key"; those of "backend" go into each of them; user, the number of an ordinary user to run as.
     """
 
     def __init__(self, backend, recipients=LIST, options=None, user=None, files=None,
@@ -87,10 +87,10 @@ class Gatehouse:
                 lines.append("backend %s {\n\tservers = { %s }\n\tmessage_size = 104857600\n%s}" %
                              (name, servers, "".join("\t%s\n" % line
                                                      for line in self._options("backend."))))
-            for section in ("users", "tls", "dns", "spf", "dkim", "limits"):
-                rows = self._options(section + ".")
-                if rows:
-                    lines.append("%s {\n\t%s\n}" % (section, "\n\t".join(rows)))
+            sections = {key.rpartition(".")[0] for key in self.options} - {"", "backend"}
+            for section in sorted(sections):
+                lines.append("%s {\n\t%s\n}" % (section.replace(".", " "),
+                                                "\n\t".join(self._options(section + "."))))
             text = "\n".join(lines) + "\n"
         self.directory.write("gatehouse.conf", text)
 

@@ -103,6 +103,33 @@ class Reload(unittest.TestCase):
             with gateway.client() as client:
                 self.assertEqual(client.extensions["SIZE"], "SIZE 65536")
 
+    def test_row_F46_reloads_with_open_sessions(self):
+        """Sessions of several earlier configurations stay; with too many, the oldest are ended."""
+        with Scripted() as backend, Gatehouse(backend.port) as gateway:
+            held = []
+            for _ in range(5):
+                held.append(gateway.client())
+                status, said = gateway.tell("reload")
+                if status != 0:
+                    break
+            self.assertEqual((status, len(held)), (75, 5), said)
+            self.assertIn("421", held[0].rest().decode())
+            wait_until(lambda: gateway.tell("reload")[0] == 0, "a reload that succeeds")
+            for client in held[1:]:
+                self.assertEqual(client.command("NOOP").code, 250)
+
+    def test_row_F46_two_reloads_at_once(self):
+        """Both are answered, and what was in the file last is served."""
+        with Scripted() as backend, Gatehouse(backend.port) as gateway:
+            first = threading.Thread(target=gateway.tell, args=("reload",))
+            first.start()
+            gateway.options["limits.message_size"] = 65536
+            gateway.write_configuration()
+            self.assertEqual(gateway.tell("reload")[0], 0)
+            first.join()
+            with gateway.client() as client:
+                self.assertEqual(client.extensions["SIZE"], "SIZE 65536")
+
     def test_row_F46_many_reloads(self):
         """Under load, many reloads: no message fails for it, no descriptor stays open."""
         with MaildirServer() as backend, Gatehouse(backend.port) as gateway:

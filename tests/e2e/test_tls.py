@@ -7,38 +7,10 @@ import unittest
 
 import messages
 from backends import MaildirServer, Scripted
-from gatehouse import HOSTNAME, Gatehouse
+from certificates import KEYS, certificate, start_tls, tls_socket
+from gatehouse import Gatehouse
 from place import Directory, wait_until
 from smtp import Client, Closed, stuff
-
-KEYS = {
-    "rsa": ("-newkey", "rsa:2048"),
-    "ecdsa": ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-}
-
-
-def certificate(directory, kind):
-    """Makes a self-signed certificate. Returns: options of the gateway that use it."""
-    key, cert = directory.join(kind + ".key"), directory.join(kind + ".pem")
-    subprocess.run(["openssl", "req", "-x509", "-nodes", "-days", "30", *KEYS[kind], "-subj",
-                    "/CN=" + HOSTNAME, "-addext", "subjectAltName=DNS:" + HOSTNAME, "-keyout", key,
-                    "-out", cert], check=True, stderr=subprocess.DEVNULL)
-    return {"tls.certificate": '"%s"' % cert, "tls.key": '"%s"' % key}
-
-
-def start_tls(client, **options):
-    """STARTTLS and the handshake on a Client that has said EHLO."""
-    reply = client.command("STARTTLS")
-    assert reply.code == 220, reply
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    for key, value in options.items():
-        setattr(context, key, value)
-    client.socket = context.wrap_socket(client.socket, server_hostname=HOSTNAME)
-    client.pending = b""
-    return client
-
 
 class Sessions(unittest.TestCase):
     """Both kinds of keys, both versions, two clients."""
@@ -145,6 +117,17 @@ class Misuse(unittest.TestCase):
             said = client.rest()
             self.assertTrue(said.startswith(b"554 5.5.0 "), said)
             self.assertEqual(said.count(b"\r\n"), 1)
+
+    def test_row_117_plaintext_before_the_hello(self):
+        """What a stranger puts between the 220 and the ClientHello goes to TLS, and nowhere else."""
+        with self.gateway.client() as client:
+            self.assertEqual(client.command("STARTTLS").code, 220)
+            client.send(b"RSET\r\nMAIL FROM:<x@y.example>\r\n")
+            self.gateway.wait_event("tls_handshake_failed")
+            with self.assertRaises(OSError):
+                tls_socket(client.socket).sendall(b"RSET\r\n")
+        with self.gateway.client() as client:
+            self.assertEqual(start_tls(client).ehlo().command("NOOP").code, 250)
 
     def test_row_118_plain_after_starttls(self):
         with self.gateway.client() as client:
