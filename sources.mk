@@ -104,13 +104,16 @@ SRC_tlsd := \
 SRC_lookupd := \
 	lookupd/build.c \
 	lookupd/cdbfile.c \
+	lookupd/child.c \
 	lookupd/collection.c \
+	lookupd/command.c \
 	lookupd/compile.c \
 	lookupd/counters.c \
 	lookupd/database.c \
 	lookupd/inspect.c \
 	lookupd/keymap.c \
 	lookupd/list.c \
+	lookupd/list_reader.c \
 	lookupd/loader.c \
 	lookupd/lookup.c \
 	lookupd/publish.c \

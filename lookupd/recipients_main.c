@@ -30,7 +30,7 @@ static const char usage_text[] =
     "       gatehouse-recipients query [--postmaster ADDRESS] recipients.cdb ADDRESS...\n"
     "       gatehouse-recipients info recipients.cdb\n"
     "       gatehouse-recipients dump recipients.cdb\n"
-    "A SOURCE is list:FILE. See gatehouse-recipients(8).\n";
+    "A SOURCE is KIND:PATH, such as list:FILE. See gatehouse-recipients(8).\n";
 
 static int
 usage(void)
