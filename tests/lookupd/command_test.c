@@ -28,7 +28,7 @@ read_command(const char *line, enum source_status expected)
 	assert_int_equal(command_source(line, &c, &report, digest), expected);
 	fclose(report.to);
 	assert_int_equal(report.errors > 0, expected != SOURCE_READ);
-	used = c.recipients.used;
+	used = (size_t)c.recipients;
 	collection_clear(&c);
 	return used;
 }
