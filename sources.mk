@@ -162,18 +162,28 @@ SRC_resolverd := \
 
 # main: queue-handoff/main.c
 SRC_queue-handoff := \
+	queue-handoff/answer.c \
 	queue-handoff/backends.c \
 	queue-handoff/complaints.c \
+	queue-handoff/connect.c \
+	queue-handoff/converse.c \
 	queue-handoff/counters.c \
 	queue-handoff/deliver.c \
 	queue-handoff/grants.c \
 	queue-handoff/handoff.c \
 	queue-handoff/header.c \
+	queue-handoff/idle.c \
 	queue-handoff/job.c \
+	queue-handoff/lines.c \
 	queue-handoff/links.c \
+	queue-handoff/parts.c \
+	queue-handoff/protocol.c \
 	queue-handoff/qmqp.c \
+	queue-handoff/qmtp.c \
 	queue-handoff/report.c \
 	queue-handoff/send.c \
+	queue-handoff/smtp.c \
+	queue-handoff/smtp_reply.c \
 	queue-handoff/trace.c
 
 # main: backend/main.c (gatehouse-maildir)

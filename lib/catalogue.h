@@ -128,14 +128,16 @@ enum handoff_outcome {
 	HANDOFF_TAKEN,         /* 250: the back end's complete, positive answer has been read */
 	HANDOFF_NO_CONNECTION, /* 451 4.4.1 */
 	HANDOFF_BROKEN,        /* 451 4.4.2: the conversation broke off or took too long */
-	HANDOFF_PROTOCOL,      /* 451 4.3.0: not a QMQP answer */
-	HANDOFF_DEFERRED,      /* 451 4.3.0: the back end said Z */
-	HANDOFF_REFUSED,       /* 554 5.3.0: the back end said D, and is believed */
-	HANDOFF_DOUBTED,       /* 451 4.3.0: the back end said D, and is not believed */
+	HANDOFF_PROTOCOL,      /* 451 4.3.0: not an answer of its protocol */
+	HANDOFF_DEFERRED,      /* 451 4.3.0: the back end said so */
+	HANDOFF_REFUSED,       /* 554 5.3.0: the back end refused for good, and is believed */
+	HANDOFF_DOUBTED,       /* 451 4.3.0: it refused for good, and is not believed */
 	HANDOFF_GRANT,         /* 451 4.3.0: a recipient had no good grant */
 	HANDOFF_INTERNAL,      /* 451 4.3.0: memory, descriptors, a link */
 	HANDOFF_BUSY,          /* 451 4.3.2 */
 	HANDOFF_GIVEN_UP,      /* smtpd said no at the commit question */
+	HANDOFF_MIXED,         /* 451 4.3.0: not the same answer for every recipient; all are remembered */
+	HANDOFF_TAKEN_BEFORE,  /* 250: a repeat; the back end took it already, and gets no second copy */
 };
 
 enum dns_status {

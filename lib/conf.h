@@ -43,7 +43,7 @@ struct conf_strings {
 /* Indexes of the CHOICE options, in the order of their choices. */
 enum { CONF_LOG_STDERR, CONF_LOG_SYSLOG };
 enum { CONF_BARE_LF_NORMALIZE, CONF_BARE_LF_REJECT };
-enum { CONF_PROTOCOL_QMQP };
+enum { CONF_PROTOCOL_QMQP, CONF_PROTOCOL_QMTP, CONF_PROTOCOL_LMTP, CONF_PROTOCOL_SMTP };
 enum { CONF_SPF_FAIL_MARK, CONF_SPF_FAIL_REJECT, CONF_SPF_FAIL_DEFER, CONF_SPF_FAIL_IGNORE };
 
 /* A member for each section; of a titled one as many as there may be, and name_count of them. */

@@ -7,9 +7,14 @@ group_init(struct group *g, const struct conf_backend *conf)
 {
 	*g = (struct group){
 	    .title = conf->title,
+	    .protocol = protocol_get(conf->protocol),
+	    .complaints = conf->complaints,
+	    .refusals = conf->refusals,
+	    .connections = (unsigned)conf->connections,
 	    .connect_ms = conf->connect_timeout * 1000,
 	    .write_ms = conf->write_timeout * 1000,
 	    .reply_ms = conf->reply_timeout * 1000,
+	    .keep_ms = conf->keep_connection * 1000,
 	};
 	if (conf->servers.count == 0)
 		return "a backend without servers";
@@ -60,30 +65,61 @@ is_backing_off(const struct server *s, uint64_t now_ms)
 	return s->sick && now_ms < s->sick_until_ms;
 }
 
+static bool
+has_room(const struct group *g, const struct server *s)
+{
+	return g->connections == 0 || s->busy < g->connections;
+}
+
+/*
+ * The least busy of those that are well, or of those that are not. In: well, which.
+ * Out: *any_out, whether there is one, with room or without.
+ * Returns: its index, or g->count.
+ */
+static unsigned
+least_busy(const struct group *g, uint32_t tried, uint64_t now_ms, bool well, bool *any_out)
+{
+	unsigned best = g->count;
+
+	*any_out = false;
+	for (unsigned n = 0; n < g->count; n++) {
+		unsigned i = (g->turn + n) % g->count;
+		const struct server *s = &g->servers[i];
+
+		if (is_tried(tried, i) || is_backing_off(s, now_ms) == well)
+			continue;
+		*any_out = true;
+		if (has_room(g, s) && (best == g->count || s->busy < g->servers[best].busy))
+			best = i;
+	}
+	return best;
+}
+
 struct server *
 group_next(struct group *g, uint32_t *tried, uint64_t now_ms)
 {
-	unsigned last_resort = g->count;
+	bool any;
+	unsigned i = least_busy(g, *tried, now_ms, true, &any);
 
-	for (unsigned n = 0; n < g->count; n++) {
-		unsigned i = (g->turn + n) % g->count;
-
-		if (is_tried(*tried, i))
-			continue;
-		if (!is_backing_off(&g->servers[i], now_ms)) {
-			last_resort = i;
-			break;
-		}
-		if (last_resort == g->count)
-			last_resort = i;
-	}
-	if (last_resort == g->count)
+	/* A wait for a server that is well is better than one that is not. */
+	if (!any)
+		i = least_busy(g, *tried, now_ms, false, &any);
+	if (i == g->count)
 		return NULL;
 	/* A second attempt for one message does not take another message's turn. */
 	if (*tried == 0)
-		g->turn = (last_resort + 1) % g->count;
-	*tried |= UINT32_C(1) << last_resort;
-	return &g->servers[last_resort];
+		g->turn = (i + 1) % g->count;
+	*tried |= UINT32_C(1) << i;
+	return &g->servers[i];
+}
+
+bool
+group_is_full(const struct group *g, uint32_t tried)
+{
+	for (unsigned i = 0; i < g->count; i++)
+		if (!is_tried(tried, i) && !has_room(g, &g->servers[i]))
+			return true;
+	return false;
 }
 
 bool

@@ -1,11 +1,13 @@
 /*
  * Groups of back-end servers, as configured, and which server is tried next.
  *
- * Turn by turn; a server that failed is tried last for some seconds. Numeric addresses only:
- * this program knows no names.
+ * The least busy one, and turn by turn among equals; a server that failed is tried last for some
+ * seconds. Numeric addresses only: this program knows no names.
  */
 #ifndef QUEUE_HANDOFF_BACKENDS_H
 #define QUEUE_HANDOFF_BACKENDS_H
+
+#include "queue-handoff/protocol.h"
 
 #include "lib/conf.h"
 
@@ -26,14 +28,19 @@ struct server {
 	uint64_t sick_until_ms;
 	bool has_taken;
 	uint64_t taken_ms; /* when it last took a message */
+	unsigned busy;     /* connections in use */
+	unsigned idle;     /* connections that wait for a message */
 };
 
 struct group {
 	const char *title;
+	const struct protocol *protocol;
 	struct server servers[BACKENDS_SERVERS];
 	unsigned count;
-	unsigned turn; /* the server whose turn it is */
-	uint64_t connect_ms, write_ms, reply_ms;
+	unsigned turn;                            /* the server whose turn it is */
+	struct conf_strings complaints, refusals; /* texts that the operator has named */
+	unsigned connections;                     /* in use at once, of one server; 0: any number */
+	uint64_t connect_ms, write_ms, reply_ms, keep_ms;
 };
 
 struct backends {
@@ -53,9 +60,12 @@ struct group *backends_group(struct backends *b, struct span route);
 /*
  * The next server to try.
  * In: *tried, a bit for each server that was tried for this message; the chosen one is added.
- * Returns: NULL when all were.
+ * Returns: NULL when all were, or when those to be tried have no room.
  */
 struct server *group_next(struct group *g, uint32_t *tried, uint64_t now_ms);
+
+/* Whether a server that was not tried has as many connections as it may have. */
+bool group_is_full(const struct group *g, uint32_t tried);
 
 /* Returns: whether this is news: the server was well before. */
 bool server_failed(struct server *s, uint64_t now_ms);

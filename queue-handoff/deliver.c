@@ -10,6 +10,7 @@
 
 #include "queue-handoff/counters.h"
 #include "queue-handoff/header.h"
+#include "queue-handoff/qmqp.h"
 #include "queue-handoff/trace.h"
 
 struct deliver {
@@ -272,7 +273,13 @@ deliver_start(struct deliver *d, const struct msg_deliver *m, struct grants_wind
 	    .owner = {m->worker, m->session, m->transaction},
 	    .id = m->id,
 	    .group = backends_group(d->backends, m->route),
-	    .parts = {.sender = m->reverse_path, .recipients = m->recipients},
+	    .parts =
+		{
+		    .sender = m->reverse_path,
+		    .recipients = m->recipients,
+		    .eight_bit = m->eight_bit != 0,
+		    .smtputf8 = m->smtputf8 != 0,
+		},
 	    .content_fd = *fd,
 	    .budget_ms = m->budget_ms,
 	};

@@ -1,19 +1,20 @@
 /*
  * Hand-offs: one job for each message, many at the same time.
  *
- * A job connects to a server of its group, sends the whole package except its end, asks whether
- * the client is still there and in time, sends the last octet, reads the answer. Before
- * that octet every end of a job means that nothing is queued; after it, only a complete
- * positive answer means that the message is taken.
+ * A job connects to a server of its group, says what the protocol wants to be said first, sends
+ * the whole package except its end, asks whether the client is still there and in time, sends the
+ * end, reads the answer. Before that every end of a job means that nothing is queued; after it,
+ * only a complete positive answer means that the message is taken.
  *
- *	connecting -> sending -> asking (-> committing) -> answering -> (done)
- *	     ^___________|  another server                  \-> late: nobody waits; only for the log
+ *	(waiting ->) connecting (-> talking) -> sending -> asking (-> committing) -> answering
+ *	                 ^______________________|  another server                      |
+ *	                                         late: nobody waits; only for the log <-+
  */
 #ifndef QUEUE_HANDOFF_HANDOFF_H
 #define QUEUE_HANDOFF_HANDOFF_H
 
 #include "queue-handoff/backends.h"
-#include "queue-handoff/qmqp.h"
+#include "queue-handoff/parts.h"
 
 struct handoff;
 struct loop;
@@ -44,18 +45,19 @@ struct handoff_request {
 	struct handoff_owner owner;
 	struct span id;
 	struct group *group;
-	struct qmqp_parts parts;
+	struct parts parts;
 	int content_fd;     /* sealed, owned by the job from now on; -1: all content is in memory */
 	uint64_t file_from; /* where parts.file_len octets begin */
 	uint32_t budget_ms; /* until the reply to the client is due */
 };
 
 /*
- * In: port, borrowed for the life of the handoff; jobs, how many at the same time, 1 to
+ * In: port and hostname, ours, borrowed for the life of the handoff; jobs, how many at the same time, 1 to
  * HANDOFF_JOBS.
  * Returns: NULL when memory is out.
  */
-struct handoff *handoff_new(struct loop *loop, const struct handoff_port *port, unsigned jobs);
+struct handoff *handoff_new(
+    struct loop *loop, const struct handoff_port *port, struct span hostname, unsigned jobs);
 
 /* Abandons what runs. */
 void handoff_free(struct handoff **h);

@@ -3,7 +3,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { MEMORY_KEPT = 24 * 1024 }; /* a free job keeps a package buffer up to this size */
+#include "lib/bug.h"
+
+#include "queue-handoff/complaints.h"
+#include "queue-handoff/report.h"
+
+enum { MEMORY_KEPT = 40 * 1024 }; /* a free job keeps a package buffer up to this size */
 
 static struct job **
 bucket(struct handoff *h, const struct handoff_owner *owner)
@@ -65,19 +70,42 @@ memory_trim(struct job *j)
 	j->memory_cap = 0;
 }
 
+/* The package, and behind it what else the job needs. Returns: false when there is no room. */
+static bool
+memory_fill(struct job *j, const struct handoff_request *r)
+{
+	const struct protocol *p = r->group->protocol;
+	size_t package = p->memory(&r->parts);
+	size_t envelope = envelope_size(&r->parts);
+	size_t recipients = r->parts.recipients.count;
+	struct buf b;
+
+	if (!memory_reserve(j, package + envelope + recipients + (p->greets ? JOB_OUT : 0)))
+		return false;
+	b = buf_over(j->memory, j->memory_cap);
+	j->split = p->compose(&r->parts, &b);
+	j->memory_len = b.len;
+	j->content_at = j->split - r->parts.content.len;
+	envelope_put(&b, &r->parts);
+	j->envelope = span_of(j->memory + j->memory_len, envelope);
+	j->recipients = (unsigned)recipients;
+	j->verdicts = j->memory + b.len;
+	j->out = p->greets ? j->verdicts + recipients : NULL;
+	return true;
+}
+
 struct job *
 job_take(struct handoff *h, const struct handoff_request *r)
 {
 	struct job *j = h->free;
 	struct span id = span_head(r->id, JOB_ID_MAX);
-	struct buf b;
 
-	if (j == NULL || !memory_reserve(j, qmqp_memory(&r->parts)))
+	if (j == NULL || !memory_fill(j, r))
 		return NULL;
 	h->free = j->next;
-	b = buf_over(j->memory, j->memory_cap);
-	j->split = qmqp_compose(&r->parts, &b);
-	j->memory_len = b.len;
+	j->protocol = r->group->protocol;
+	j->eight_bit = r->parts.eight_bit;
+	j->smtputf8 = r->parts.smtputf8;
 	j->owner = r->owner;
 	memcpy(j->id, id.p, id.len);
 	j->id_len = id.len;
@@ -88,9 +116,11 @@ job_take(struct handoff *h, const struct handoff_request *r)
 	j->server = NULL;
 	j->tried = 0;
 	j->fd = -1;
+	j->again = false;
 	j->watched = 0;
+	j->question = QUESTION_UNASKED;
 	j->committed = 0;
-	qmqp_reply_init(&j->reply);
+	job_answers_clear(j);
 	j->next = *bucket(h, &j->owner);
 	*bucket(h, &j->owner) = j;
 	h->running++;
@@ -103,13 +133,12 @@ job_release(struct job *j)
 	struct handoff *h = j->h;
 	struct job **at = bucket(h, &j->owner);
 
-	watch_stop(&j->watch);
+	job_disconnect(j, false);
+	job_unwait(j);
 	timer_stop(&j->timer);
-	if (j->fd >= 0)
-		close(j->fd);
 	if (j->content_fd >= 0)
 		close(j->content_fd);
-	j->fd = j->content_fd = -1;
+	j->content_fd = -1;
 	j->state = JOB_FREE;
 	memory_trim(j);
 	while (*at != j)
@@ -118,4 +147,54 @@ job_release(struct job *j)
 	j->next = h->free;
 	h->free = j;
 	h->running--;
+}
+
+void
+job_answers_clear(struct job *j)
+{
+	memset(j->verdicts, VERDICT_NONE, j->recipients);
+	j->text_len = 0;
+	j->text_is_bad = false;
+}
+
+/* One text is kept for the log: a bad one, if there is any. */
+static void
+keep_text(struct job *j, const struct answer *answer)
+{
+	struct span text = span_head(answer->text, JOB_TEXT_MAX);
+	bool bad = answer->kind != ANSWER_TAKEN;
+
+	if (j->text_is_bad || (j->text_len > 0 && !bad))
+		return;
+	if (text.len > 0)
+		memcpy(j->text, text.p, text.len);
+	j->text_len = text.len;
+	j->text_is_bad = bad;
+}
+
+/* Whether a refusal is believed; see complaints.h. */
+static enum verdict
+refusal_verdict(struct job *j, const struct answer *answer)
+{
+	bool trusted = server_is_trusted(j->server, loop_now(j->h->loop));
+	const char *about = refusal_doubt(answer, j->group, trusted);
+
+	if (about == NULL)
+		return VERDICT_REFUSED;
+	report_doubt(j, about, answer->text);
+	return VERDICT_DOUBTED;
+}
+
+void
+job_answer(struct job *j, unsigned first, unsigned end, const struct answer *answer)
+{
+	enum verdict v = VERDICT_TAKEN;
+
+	BUG_ON(first > end || end > j->recipients);
+	keep_text(j, answer);
+	if (answer->kind == ANSWER_DEFERRED)
+		v = VERDICT_DEFERRED;
+	else if (answer->kind == ANSWER_REFUSED)
+		v = refusal_verdict(j, answer);
+	memset(j->verdicts + first, v, end - first);
 }

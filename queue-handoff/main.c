@@ -53,7 +53,8 @@ on_conf(struct program *prog)
 	s->links = links_new(prog->loop);
 	if (s->links == NULL)
 		return -1;
-	s->handoff = handoff_new(prog->loop, links_port(s->links), jobs_possible());
+	s->handoff = handoff_new(prog->loop, links_port(s->links),
+	    span_str(prog->conf->top.hostname), jobs_possible());
 	return s->handoff != NULL ? 0 : -1;
 }
 

@@ -1,14 +1,14 @@
 #include "queue-handoff/qmqp.h"
 
 static size_t
-message_len(const struct qmqp_parts *parts)
+message_len(const struct parts *parts)
 {
-	return parts->ours.len + parts->content.len + (size_t)parts->file_len;
+	return (size_t)parts_message_len(parts);
 }
 
 /* Octets inside the outer netstring. */
 static size_t
-inner_len(const struct qmqp_parts *parts)
+inner_len(const struct parts *parts)
 {
 	size_t len = netstring_size(message_len(parts)) + netstring_size(parts->sender.len);
 	struct span rest = parts->recipients.encoded;
@@ -20,13 +20,13 @@ inner_len(const struct qmqp_parts *parts)
 }
 
 size_t
-qmqp_memory(const struct qmqp_parts *parts)
+qmqp_memory(const struct parts *parts)
 {
 	return netstring_size(inner_len(parts)) - (size_t)parts->file_len;
 }
 
 size_t
-qmqp_compose(const struct qmqp_parts *parts, struct buf *b)
+qmqp_compose(const struct parts *parts, struct buf *b)
 {
 	struct span rest = parts->recipients.encoded;
 	struct msg_granted g;

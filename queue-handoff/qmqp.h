@@ -12,7 +12,8 @@
 #ifndef QUEUE_HANDOFF_QMQP_H
 #define QUEUE_HANDOFF_QMQP_H
 
-#include "lib/catalogue.h"
+#include "queue-handoff/parts.h"
+
 #include "lib/netstring.h"
 
 enum {
@@ -21,24 +22,15 @@ enum {
 	QMQP_HELD_BACK = 2,     /* octets that go only when the message may be queued */
 };
 
-/* What a package is made of; everything is borrowed. */
-struct qmqp_parts {
-	struct span ours;           /* our header block */
-	struct span content;        /* content that is in memory */
-	uint64_t file_len;          /* content that follows it, from the memory file */
-	struct span sender;         /* inside form; empty for the null reverse-path */
-	struct msg_list recipients; /* of struct msg_granted */
-};
-
 /* Octets of the package that are in memory: all but file_len. */
-size_t qmqp_memory(const struct qmqp_parts *parts);
+size_t qmqp_memory(const struct parts *parts);
 
 /*
  * Writes them.
  * In: b, room for qmqp_memory() octets.
  * Returns: octets before the range of the file; the rest stand after it.
  */
-size_t qmqp_compose(const struct qmqp_parts *parts, struct buf *b);
+size_t qmqp_compose(const struct parts *parts, struct buf *b);
 
 /* Senders that would make a qmail system do something else than deliver: VERP expansion
  * (`-@[]`) and the double-bounce sender (`#@[]`). */

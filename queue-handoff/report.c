@@ -19,10 +19,14 @@ static const struct {
     [HANDOFF_INTERNAL] = {"internal", COUNT_internal},
     [HANDOFF_BUSY] = {"busy", COUNT_busy},
     [HANDOFF_GIVEN_UP] = {"given-up", COUNT_given_up},
+    [HANDOFF_MIXED] = {"mixed", COUNT_mixed},
+    [HANDOFF_TAKEN_BEFORE] = {"taken-before", COUNT_taken_before},
 };
 
 static const char *const steps[JOB_STATES] = {
+    [JOB_WAITING] = "wait",
     [JOB_CONNECTING] = "connect",
+    [JOB_TALKING] = "talk",
     [JOB_SENDING] = "send",
     [JOB_ASKING] = "ask",
     [JOB_COMMITTING] = "commit",
@@ -49,7 +53,7 @@ static void
 line_end(struct log_line *l, const struct job *j, const char *outcome)
 {
 	uint64_t now = loop_now(j->h->loop);
-	struct span text = qmqp_reply_text(&j->reply);
+	struct span text = span_of(j->text, j->text_len);
 
 	log_str(l, "outcome", outcome);
 	log_u64(l, "ms", now - j->began);
@@ -101,7 +105,8 @@ report_doubt(const struct job *j, const char *about, struct span text)
 
 	line_begin(&l, j, EVENT_handoff_doubted);
 	log_str(&l, "about", about);
-	log_span(&l, "text", text);
+	if (text.len > 0)
+		log_span(&l, "text", text);
 	log_end(&l);
 }
 
@@ -141,4 +146,24 @@ report_server_back(const struct job *j)
 	log_str(&l, "backend", j->group->title);
 	log_str(&l, "server", j->server->name);
 	log_end(&l);
+}
+
+void
+report_window(uint64_t ms)
+{
+	static const struct {
+		uint64_t most_ms;
+		enum handoff_counter counter;
+	} buckets[] = {
+	    {10, COUNT_commit_window_le_10ms},
+	    {100, COUNT_commit_window_le_100ms},
+	    {1000, COUNT_commit_window_le_1s},
+	    {10000, COUNT_commit_window_le_10s},
+	    {60000, COUNT_commit_window_le_60s},
+	    {UINT64_MAX, COUNT_commit_window_le_inf},
+	};
+
+	for (size_t i = 0; i < sizeof(buckets) / sizeof(buckets[0]); i++)
+		if (ms <= buckets[i].most_ms)
+			count(buckets[i].counter);
 }

@@ -21,4 +21,8 @@ void report_server_back(const struct job *j);
 /* As in the log. */
 const char *outcome_name(enum handoff_outcome outcome);
 
+/* The time between the commit octet and the answer, in which a repeat could become a second copy;
+ * a cumulative histogram. */
+void report_window(uint64_t ms);
+
 #endif

@@ -213,6 +213,7 @@ static const enum reply_id outcomes[] = {
     [HANDOFF_INTERNAL] = REPLY_internal,
     [HANDOFF_BUSY] = REPLY_overloaded,
     [HANDOFF_GIVEN_UP] = REPLY_internal,
+    [HANDOFF_MIXED] = REPLY_backend_mixed,
 };
 
 /* The client will ask again, and there will be two copies; nobody can help that (F17). */

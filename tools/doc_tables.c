@@ -91,6 +91,8 @@ static const struct {
     {"keypair.key", "/etc/gatehouse/mail2.key"},
     {"backend", "mailstore"},
     {"backend.servers", "192.0.2.10:628"},
+    {"backend.complaints", "relaying denied"},
+    {"backend.refusals", "infected"},
     {"dns.servers", "127.0.0.1:53"},
 };
 

@@ -22,7 +22,7 @@
 #include "queue-handoff/job.h"
 #include "tests/queue-handoff/fake_backend.h"
 
-enum { NOTHING = -1, OWNERS = 1300 };
+enum { NOTHING = -1, OWNERS = 4000 };
 
 enum commit { COMMIT_GO, COMMIT_NO, COMMIT_NEVER, COMMIT_AFTER_EARLY, COMMIT_WORKER_LOST };
 
@@ -33,12 +33,13 @@ struct place {
 	struct handoff_port port;
 	struct handoff *handoff;
 	enum commit commit;
+	unsigned protocol;
 	bool asked[OWNERS];
 	int outcome[OWNERS]; /* enum handoff_outcome or NOTHING, by transaction */
 	unsigned told;
 	bool deaf; /* smtpd cannot be asked */
 	uint64_t transaction;
-	uint8_t list[128];
+	uint8_t list[512];
 	struct msg_list recipients;
 };
 
@@ -73,8 +74,12 @@ group_set(struct place *p, unsigned servers)
 {
 	struct group *g = &p->backends.groups[0];
 
-	*g = (struct group){
-	    .title = "test", .count = servers, .connect_ms = 200, .write_ms = 200, .reply_ms = 200};
+	*g = (struct group){.title = "test",
+	    .protocol = protocol_get(p->protocol),
+	    .count = servers,
+	    .connect_ms = 200,
+	    .write_ms = 200,
+	    .reply_ms = 200};
 	for (unsigned i = 0; i < servers; i++) {
 		g->servers[i].name = "fake";
 		*server_in(&g->servers[i]) = p->fakes[i]->address;
@@ -95,7 +100,7 @@ setup(void **state)
 	p->backends.count = 1;
 	group_set(p, 1);
 	p->port = (struct handoff_port){p, port_ask, port_tell};
-	p->handoff = handoff_new(p->loop, &p->port, HANDOFF_JOBS);
+	p->handoff = handoff_new(p->loop, &p->port, SPAN("mx.our.example"), HANDOFF_JOBS);
 	msg_list_put(&b, RECORD_granted, &g);
 	p->recipients = (struct msg_list){buf_span(&b), 1};
 	for (size_t i = 0; i < OWNERS; i++)

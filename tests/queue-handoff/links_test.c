@@ -133,7 +133,8 @@ setup(void **state)
 	assert_true(conf_set(p->conf, "backend.mailstore.servers", server, error, sizeof(error)));
 	assert_null(backends_init(&p->backends, p->conf));
 	p->links = links_new(p->loop);
-	p->handoff = handoff_new(p->loop, links_port(p->links), HANDOFF_JOBS);
+	p->handoff =
+	    handoff_new(p->loop, links_port(p->links), SPAN("mx.our.example"), HANDOFF_JOBS);
 	p->deliver = deliver_new(p->handoff, &p->backends, "mx.our.example", 10000000, key);
 	links_connect(p->links, p->handoff, p->deliver);
 	p->grants = grant_key_new(key);

@@ -25,7 +25,7 @@ compose_small(void **state)
 	static const char *const to[] = {"a@b.example", "postmaster"};
 	uint8_t list[512], room[128];
 	struct buf b = BUF_OVER(room), l = BUF_OVER(list);
-	struct qmqp_parts p = {
+	struct parts p = {
 	    .ours = SPAN("Received: x\n"),
 	    .content = SPAN("hi\n"),
 	    .sender = SPAN("s@t.example"),
@@ -48,7 +48,7 @@ compose_with_file(void **state)
 	static const char *const to[] = {"a@b"};
 	uint8_t list[128], room[128];
 	struct buf b = BUF_OVER(room), l = BUF_OVER(list);
-	struct qmqp_parts p = {
+	struct parts p = {
 	    .ours = SPAN("R\n"),
 	    .file_len = 1000000,
 	    .recipients = recipients(&l, to, 1),
