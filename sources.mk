@@ -6,6 +6,7 @@ SRC_lib := \
 	lib/buf.c \
 	lib/bug.c \
 	lib/catalogue.c \
+	lib/clients.c \
 	lib/clock.c \
 	lib/conf.c \
 	lib/conf_table.c \
@@ -21,6 +22,7 @@ SRC_lib := \
 	lib/program.c \
 	lib/programs.c \
 	lib/sandbox.c \
+	lib/siphash.c \
 	lib/span.c
 
 # main: supervisor/main.c
