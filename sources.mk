@@ -29,6 +29,7 @@ SRC_lib := \
 SRC_supervisor := \
 	supervisor/check.c \
 	supervisor/cli.c \
+	supervisor/client_slots.c \
 	supervisor/conf_errors.c \
 	supervisor/conf_file.c \
 	supervisor/conf_scan.c \
@@ -46,6 +47,8 @@ SRC_supervisor := \
 
 # main: smtpd/main.c
 SRC_smtpd := \
+	smtpd/admission.c \
+	smtpd/arrival.c \
 	smtpd/chunk.c \
 	smtpd/cmd_bdat.c \
 	smtpd/cmd_data.c \
@@ -73,6 +76,7 @@ SRC_smtpd := \
 	smtpd/output.c \
 	smtpd/parameters.c \
 	smtpd/partners.c \
+	smtpd/penalty.c \
 	smtpd/pool.c \
 	smtpd/recheck.c \
 	smtpd/recipients.c \

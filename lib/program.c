@@ -89,6 +89,20 @@ on_listener(void *ctx, struct link *link, const union msg *m, int *fd)
 }
 
 static void
+on_clients(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct program *prog = ctx;
+	int memory = *fd;
+
+	(void)link;
+	if (prog->spec->on_clients == NULL)
+		return;
+	*fd = -1;
+	hook_result(
+	    prog, prog->spec->on_clients(prog, m->clients.slot, m->clients.key, memory), "clients");
+}
+
+static void
 on_secret(void *ctx, struct link *link, const union msg *m, int *fd)
 {
 	struct program *prog = ctx;
@@ -180,6 +194,7 @@ static const struct link_handler control_handlers[] = {
     {MSG_conf, on_conf},
     {MSG_peer, on_peer},
     {MSG_listener, on_listener},
+    {MSG_clients, on_clients},
     {MSG_secret, on_secret},
     {MSG_file, on_file},
     {MSG_start, on_start},

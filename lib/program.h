@@ -35,6 +35,7 @@ struct program_spec {
 	    struct program *prog, enum program_id peer, unsigned index, uint32_t instance, int fd);
 	int (*on_file)(struct program *prog, const struct msg_file *file, int fd);
 	int (*on_listener)(struct program *prog, const struct msg_listener *listener, int fd);
+	int (*on_clients)(struct program *prog, unsigned slot, const uint8_t *key, int fd);
 	/*
 	 * Take no new work, and call program_finished when the rest is done. NULL: end at once.
 	 * goodbye: clients are told to come back later; without it they may go on. Only a worker is

@@ -18,7 +18,7 @@ refuse(struct session *s, enum reply_id id)
 	}
 	if (s->state == STATE_CHUNK)
 		state_set(s, s->chunk.back);
-	session_expect_within(s, s->worker->conf->limits.command_timeout * 1000);
+	session_expect_within(s, worker_command_ms(s->worker));
 	session_reply(s, id);
 }
 
@@ -31,7 +31,7 @@ expect_next(struct session *s)
 
 	buf_put_decimal(&b, s->chunk.size);
 	state_set(s, STATE_PARTIAL);
-	session_expect_within(s, s->worker->conf->limits.command_timeout * 1000);
+	session_expect_within(s, worker_command_ms(s->worker));
 	session_reply_with(s, REPLY_chunk_ok, &(struct reply_details){.argument = buf_span(&b)});
 }
 

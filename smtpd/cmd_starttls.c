@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "smtpd/arrival.h"
 #include "smtpd/command.h"
 #include "smtpd/counters.h"
 #include "smtpd/tls.h"
@@ -105,10 +106,10 @@ tls_on_up(struct worker *w, const struct msg_tls_up *up, int fd)
 	count(COUNT_sessions_tls);
 	if (s->greeted) {
 		state_set(s, STATE_GREETED);
-		session_expect_within(s, w->conf->limits.command_timeout * 1000);
+		session_expect_within(s, worker_command_ms(w));
 	} else {
 		state_set(s, STATE_CONNECTED);
-		session_begin(s);
+		arrival_begin(s);
 	}
 	worker_settle_later(s); /* in case the program is about to end */
 }

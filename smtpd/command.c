@@ -1,6 +1,7 @@
 #include "smtpd/command.h"
 
 #include "smtpd/counters.h"
+#include "smtpd/penalty.h"
 #include "smtpd/recipients.h"
 #include "smtpd/worker.h"
 
@@ -111,7 +112,7 @@ check(const struct session *s, const struct command *c, struct span argument,
 bool
 command_count_junk(struct session *s)
 {
-	if (++s->junk <= s->worker->conf->limits.junk)
+	if (!penalty_for(s, ++s->junk, s->worker->conf->limits.junk))
 		return true;
 	session_reply(s, REPLY_too_much_junk);
 	return false;
@@ -139,8 +140,10 @@ execute(struct session *s, const struct command *c, enum reply_id refusal,
 	s->commands++;
 	count(COUNT_commands);
 	if (!recipients_pending(s))
-		session_expect_within(s, s->worker->conf->limits.command_timeout * 1000);
+		session_expect_within(s, worker_command_ms(s->worker));
 	refusal = check_synchronized(s, c, refusal, rest);
+	if (!admission_command(s->worker, &s->admission))
+		refusal = REPLY_too_many_commands;
 	if (refusal == REPLY_NONE && (c->flags & COMMAND_JUNK) != 0 && !command_count_junk(s))
 		return;
 	if (refusal == REPLY_NONE)

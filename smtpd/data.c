@@ -13,7 +13,7 @@ data_begin(struct session *s)
 	}
 	content_init(&s->transaction->content, INTAKE_LINE_MAX);
 	state_set(s, STATE_CONTENT);
-	session_expect_within(s, s->worker->conf->limits.data_timeout * 1000);
+	session_expect_within(s, worker_data_ms(s->worker));
 	session_reply(s, REPLY_go_ahead);
 }
 

@@ -30,7 +30,7 @@ intake_expect_more(struct session *s, uint64_t since_ms, uint64_t octets)
 	uint64_t began = s->transaction != NULL && s->transaction->data_ms > 0
 	                     ? s->transaction->data_ms
 	                     : since_ms;
-	uint64_t at = now + limits->data_timeout * 1000;
+	uint64_t at = now + worker_data_ms(s->worker);
 	uint64_t rate = since_ms + SESSION_RATE_GRACE_MS + octets;
 	uint64_t total = began + limits->data_total * 1000;
 

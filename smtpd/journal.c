@@ -32,6 +32,16 @@ log_reply(struct log_line *l, enum reply_id id)
 }
 
 void
+journal_stress(const struct worker *w)
+{
+	struct log_line l;
+
+	log_begin(&l, w->stress ? EVENT_stress : EVENT_stress_over);
+	log_u64(&l, "sessions", worker_sessions_open(w));
+	log_end(&l);
+}
+
+void
 journal_connect(const struct session *s)
 {
 	struct log_line l;

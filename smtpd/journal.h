@@ -4,6 +4,11 @@
 
 #include "smtpd/session.h"
 
+struct worker;
+
+/* Stress has begun or ended. */
+void journal_stress(const struct worker *w);
+
 void journal_connect(const struct session *s);
 void journal_end(const struct session *s);
 

@@ -10,6 +10,7 @@
 
 #include "lib/log.h"
 
+#include "smtpd/arrival.h"
 #include "smtpd/counters.h"
 
 enum {
@@ -103,7 +104,7 @@ accept_one(struct listener *l)
 	    !ip_from_sockaddr((struct sockaddr *)&from, &client, &port))
 		close(fd);
 	else
-		session_open(l->worker, fd, &client, port, l->tls);
+		arrival_take(l->worker, fd, &client, port, l->tls);
 	return true;
 }
 

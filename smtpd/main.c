@@ -1,6 +1,9 @@
 /* smtpd: takes mail by SMTP. One event-driven process of several alike. */
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "lib/clock.h"
 #include "lib/program.h"
@@ -54,6 +57,22 @@ on_listener(struct program *prog, const struct msg_listener *listener, int fd)
 	return 0;
 }
 
+static int
+on_clients(struct program *prog, unsigned slot, const uint8_t *key, int fd)
+{
+	struct smtpd *smtpd = prog->state;
+	struct stat st;
+	void *memory = MAP_FAILED;
+
+	if (fstat(fd, &st) == 0 && st.st_size == (off_t)clients_size())
+		memory = mmap(NULL, clients_size(), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (memory == MAP_FAILED)
+		return -1;
+	clients_init(&smtpd->worker.clients, memory, slot, key);
+	return 0;
+}
+
 static void
 on_idle(void *arg)
 {
@@ -92,6 +111,7 @@ static const struct program_spec spec = {
     .on_conf = on_conf,
     .on_peer = on_peer,
     .on_listener = on_listener,
+    .on_clients = on_clients,
     .on_drain = on_drain,
     .on_status = on_status,
 };

@@ -2,6 +2,7 @@
 
 #include "smtpd/counters.h"
 #include "smtpd/journal.h"
+#include "smtpd/penalty.h"
 #include "smtpd/recheck.h"
 #include "smtpd/worker.h"
 
@@ -101,6 +102,7 @@ settle(struct session *s, enum reply_id id, const struct msg_rcpt_answer *answer
 	if (id == REPLY_recipient_ok) {
 		count(COUNT_recipients_accepted);
 		s->accepted++;
+		admission_recipient(s->worker, &s->admission, true);
 	} else {
 		count(reply_get(id)->kind == REPLY_KIND_REFUSED ? COUNT_recipients_refused
 								: COUNT_recipients_deferred);
@@ -116,10 +118,12 @@ settle(struct session *s, enum reply_id id, const struct msg_rcpt_answer *answer
 static enum reply_id
 count_unknown(struct session *s)
 {
-	s->unknown++;
-	if (s->unknown > s->worker->conf->limits.unknown_recipients && s->unknown > s->accepted)
-		return REPLY_too_many_unknown;
-	return REPLY_unknown_user;
+	bool guessing = !admission_recipient(s->worker, &s->admission, false);
+
+	if (++s->unknown > s->accepted &&
+	    penalty_for(s, s->unknown, s->worker->conf->limits.unknown_recipients))
+		guessing = true;
+	return guessing ? REPLY_too_many_unknown : REPLY_unknown_user;
 }
 
 static enum reply_id
@@ -173,7 +177,7 @@ expect_next(struct session *s)
 	if (recipients_pending(s))
 		session_expect_within(s, limits->lookup_timeout * 1000);
 	else
-		session_expect_within(s, limits->command_timeout * 1000);
+		session_expect_within(s, worker_command_ms(s->worker));
 }
 
 void

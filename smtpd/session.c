@@ -8,11 +8,13 @@
 
 #include "lib/bug.h"
 
+#include "smtpd/arrival.h"
 #include "smtpd/chunk.h"
 #include "smtpd/command.h"
 #include "smtpd/counters.h"
 #include "smtpd/data.h"
 #include "smtpd/journal.h"
+#include "smtpd/penalty.h"
 #include "smtpd/recheck.h"
 #include "smtpd/recipients.h"
 #include "smtpd/submission.h"
@@ -41,6 +43,8 @@ update_deadline(struct session *s)
 		at = s->write_ms;
 	if (in_states(s, IN_COMMANDS | IN_CONTENT) && total < at)
 		at = total;
+	if (s->held_ms != 0 && s->held_ms < at)
+		at = s->held_ms;
 	worker_set_deadline(s, at);
 }
 
@@ -49,6 +53,40 @@ session_expect_within(struct session *s, uint64_t ms)
 {
 	s->phase_ms = s->worker->now_ms + ms;
 	update_deadline(s);
+}
+
+void
+session_hold(struct session *s, uint64_t ms)
+{
+	uint64_t until = s->worker->now_ms + ms;
+
+	if (!in_states(s, IN_COMMANDS) || until <= s->held_ms)
+		return;
+	s->held_ms = until;
+	update_deadline(s);
+}
+
+static void
+release(struct session *s)
+{
+	s->held_ms = 0;
+	if (in_states(s, IN_COMMANDS) && !recipients_pending(s))
+		session_expect_within(s, worker_command_ms(s->worker));
+	else
+		update_deadline(s);
+	worker_settle_later(s);
+	session_resume(s);
+}
+
+void
+session_hurry(struct session *s)
+{
+	uint64_t at = s->worker->now_ms + worker_command_ms(s->worker);
+
+	if (in_states(s, IN_COMMANDS | IN_CONTENT) && at < s->phase_ms) {
+		s->phase_ms = at;
+		update_deadline(s);
+	}
 }
 
 /* ---- output ------------------------------------------------------------------------------- */
@@ -114,7 +152,7 @@ session_reply_with(struct session *s, enum reply_id id, const struct reply_detai
 		return;
 	if (reply_get(id)->kind == REPLY_KIND_ERROR) {
 		count(COUNT_commands_wrong);
-		if (++s->errors > s->worker->conf->limits.errors) {
+		if (penalty_for(s, ++s->errors, s->worker->conf->limits.errors)) {
 			id = REPLY_too_many_errors;
 			details = &none;
 		}
@@ -166,6 +204,7 @@ session_close(struct session *s, const char *reason)
 		s->unread = true;
 	state_set(s, STATE_CLOSING);
 	s->reason = reason;
+	s->held_ms = 0;
 	session_expect_within(s, SESSION_WRITE_MS);
 	worker_settle_later(s);
 }
@@ -184,6 +223,7 @@ session_end(struct session *s, const char *reason)
 	if (s->fd >= 0)
 		close(s->fd);
 	s->fd = -1;
+	admission_end(s->worker, &s->admission);
 	input_clear(&s->input, &s->worker->blocks);
 	output_clear(&s->output, &s->worker->blocks);
 	free(s->tls);
@@ -219,7 +259,7 @@ session_settle(struct session *s)
 	if (s->worker->goodbye && in_states(s, IN(CONNECTED) | (IN_COMMANDS & ~IN(PARTIAL))) &&
 	    !recipients_pending(s))
 		session_reply(s, REPLY_busy);
-	if (!flush(s)) {
+	if (s->held_ms == 0 && !flush(s)) {
 		session_end(s, "client-reset");
 		return;
 	}
@@ -241,6 +281,8 @@ session_drain(struct session *s)
 static bool
 takes_input(const struct session *s)
 {
+	if (s->held_ms != 0)
+		return false;
 	return in_states(s, IN_CONTENT) || (in_states(s, IN_COMMANDS) && !s->waiting);
 }
 
@@ -348,9 +390,8 @@ session_resume(struct session *s)
 		session_end(s, NULL);
 }
 
-/* Octets that wait in the socket; -1 when it is broken or at its end. */
-static ssize_t
-peek(const struct session *s)
+ssize_t
+session_peek(const struct session *s)
 {
 	uint8_t octet;
 	ssize_t n = recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -363,7 +404,7 @@ peek(const struct session *s)
 bool
 session_has_more(struct session *s, struct span rest)
 {
-	return rest.len > 0 || (s->readable && peek(s) > 0);
+	return rest.len > 0 || (s->readable && session_peek(s) > 0);
 }
 
 bool
@@ -375,74 +416,7 @@ session_client_gone(const struct session *s)
 	       (poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
 }
 
-/* ---- the beginning ---------------------------------------------------------------------------- */
-
-/* Who talks before the greeting is no mail client (rows 4, 5). */
-static void
-greet(struct session *s)
-{
-	ssize_t early = peek(s);
-	struct reply_details details = {.argument = span_str(s->worker->conf->top.hostname)};
-
-	if (early < 0) {
-		session_end(s, "client-closed");
-	} else if (early > 0) {
-		s->unread = true;
-		session_reply(s, REPLY_not_synchronized);
-	} else {
-		s->greeted = true;
-		state_set(s, STATE_GREETED);
-		session_expect_within(s, s->worker->conf->limits.command_timeout * 1000);
-		session_reply_with(s, REPLY_greeting, &details);
-	}
-}
-
-void
-session_begin(struct session *s)
-{
-	uint64_t delay_s = s->worker->conf->top.greeting_delay;
-
-	if (delay_s == 0)
-		greet(s);
-	else
-		session_expect_within(s, delay_s * 1000);
-}
-
-static void
-turn_away(struct worker *w, int fd)
-{
-	uint8_t text[REPLY_LINE_MAX];
-	struct buf b = BUF_OVER(text);
-
-	(void)w;
-	count(COUNT_sessions_turned_away);
-	reply_put(&b, REPLY_busy, &(struct reply_details){0});
-	send(fd, b.p, b.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-	close(fd);
-}
-
-struct session *
-session_open(struct worker *w, int fd, const struct ip *client, uint16_t port, bool tls)
-{
-	struct session *s = pool_take(&w->session_pool);
-
-	if (s != NULL)
-		*s = (struct session){.worker = w, .fd = fd, .client = *client, .port = port};
-	if (s == NULL || !worker_seat(w, s)) {
-		pool_give(&w->session_pool, s);
-		turn_away(w, fd);
-		return NULL;
-	}
-	s->started_ms = w->now_ms;
-	journal_connect(s);
-	if (!watch(s, 0))
-		session_end(s, "memory");
-	else if (tls)
-		tls_begin(s);
-	else
-		session_begin(s);
-	return s;
-}
+/* ---- the socket goes and comes ------------------------------------------------------------------ */
 
 int
 session_detach(struct session *s)
@@ -478,7 +452,7 @@ on_event(void *arg, unsigned events)
 	if ((events & WATCH_WRITE) != 0)
 		session_settle(s);
 	if (s->state == STATE_CONNECTED && s->readable)
-		greet(s);
+		arrival_on_input(s);
 	else
 		session_resume(s);
 }
@@ -489,7 +463,9 @@ session_overdue(struct session *s)
 	bool stuck = s->blocked && s->write_ms <= s->worker->now_ms;
 
 	if (s->state == STATE_CONNECTED) {
-		greet(s);
+		arrival_overdue(s);
+	} else if (s->held_ms != 0 && s->held_ms <= s->worker->now_ms) {
+		release(s);
 	} else if (s->state == STATE_RECHECK) {
 		recheck_overdue(s);
 	} else if (s->state == STATE_SUBMITTED) {

@@ -12,6 +12,7 @@
 #include "lib/catalogue.h"
 #include "lib/ip.h"
 #include "lib/loop.h"
+#include "smtpd/admission.h"
 #include "smtpd/input.h"
 #include "smtpd/line.h"
 #include "smtpd/output.h"
@@ -56,6 +57,7 @@ struct session {
 
 	struct ip client;
 	uint16_t port;
+	struct admission admission;
 	struct tls_facts *tls; /* NULL: plain text */
 
 	bool greeted;   /* the greeting was written, perhaps before TLS began */
@@ -88,21 +90,11 @@ struct session {
 	uint64_t started_ms;
 	uint64_t phase_ms;           /* deadline of what we wait for now */
 	uint64_t write_ms;           /* deadline of the blocked output */
+	uint64_t held_ms;            /* until then it waits for its penalty; 0: it does not */
 	const char *reason;          /* why it ended, for the log */
 	struct session *next;        /* in the list of sessions to settle */
 	struct session *next_resume; /* in the list of sessions to resume */
 };
-
-/*
- * Begins a session on an accepted socket, which it owns from now on in every case.
- * In: tls, whether the handshake comes before the greeting.
- * Returns: NULL when no slot or no memory is free; the client was told 421.
- */
-struct session *session_open(
-    struct worker *w, int fd, const struct ip *client, uint16_t port, bool tls);
-
-/* Greets, now or when the delay is over. */
-void session_begin(struct session *s);
 
 /* Closes the socket and gives back all memory; the slot becomes free at the end of the turn. */
 void session_end(struct session *s, const char *reason);
@@ -125,6 +117,18 @@ void session_close(struct session *s, const char *reason);
 
 /* What we wait for now must happen within that time. */
 void session_expect_within(struct session *s, uint64_t ms);
+
+/*
+ * Its replies wait, and so do its next commands, until so much time has passed; a longer wait
+ * under way stays. The end of the session waits for nothing.
+ */
+void session_hold(struct session *s, uint64_t ms);
+
+/* Clients are told to hurry: what was allowed to take longer must happen within that time. */
+void session_hurry(struct session *s);
+
+/* Octets that wait in the socket, or 0; -1 when it is broken or at its end. */
+ssize_t session_peek(const struct session *s);
 
 /* Whether the client has already sent more than what was looked at; `rest` is what was read of it. */
 bool session_has_more(struct session *s, struct span rest);

@@ -30,7 +30,7 @@ submission_finish(struct session *s, enum reply_id id, const struct reply_detail
 	count_verdict(id);
 	session_end_transaction(s);
 	state_set(s, STATE_READY);
-	session_expect_within(s, s->worker->conf->limits.command_timeout * 1000);
+	session_expect_within(s, worker_command_ms(s->worker));
 	session_reply_with(s, id, &details);
 }
 

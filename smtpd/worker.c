@@ -5,6 +5,7 @@
 #include "lib/bug.h"
 
 #include "smtpd/counters.h"
+#include "smtpd/journal.h"
 
 enum {
 	TICK_MS = 1000,
@@ -51,17 +52,25 @@ make_slots(struct worker *w, uint32_t count)
 	return 0;
 }
 
-int
-worker_configure(struct worker *w, const struct conf *conf)
+/* The supervisor has refused what cannot be parsed. */
+static bool
+take_networks(const struct conf_strings *option, struct network_list *list_out)
 {
 	size_t bad;
 
+	return network_list_parse(option, list_out, &bad) == NULL;
+}
+
+int
+worker_configure(struct worker *w, const struct conf *conf)
+{
 	BUG_ON(w->conf != NULL || conf->limits.sessions >= UINT64_C(1) << SLOT_BITS);
 	w->conf = conf;
-	/* The supervisor has refused what cannot be parsed. */
-	network_list_parse(&conf->top.bare_lf_normalize, &w->bare_lf_normalize, &bad);
-	network_list_parse(&conf->top.bare_lf_reject, &w->bare_lf_reject, &bad);
 	w->budget.total = conf->limits.message_memory;
+	if (!take_networks(&conf->top.bare_lf_normalize, &w->bare_lf_normalize) ||
+	    !take_networks(&conf->top.bare_lf_reject, &w->bare_lf_reject) ||
+	    !take_networks(&conf->top.trusted_relays, &w->trusted_relays))
+		return -1;
 	return make_slots(w, (uint32_t)conf->limits.sessions);
 }
 
@@ -107,6 +116,50 @@ bool
 worker_reaches(const struct worker *w, enum program_id who)
 {
 	return w->around.reachable(w->around.arg, who);
+}
+
+/* ---- stress ------------------------------------------------------------------------------ */
+
+static void
+set_stress(struct worker *w, bool stress)
+{
+	w->stress = stress;
+	gauge(COUNT_stress, stress);
+	count_add(COUNT_stress_begun, stress);
+	journal_stress(w);
+	if (stress)
+		worker_each(w, session_hurry);
+}
+
+/* Begins at limits.stress percent of the sessions, and ends a quarter of that lower. */
+static void
+look_at_stress(struct worker *w)
+{
+	uint64_t most = w->slot_count * w->conf->limits.stress;
+	uint64_t open = worker_sessions_open(w) * UINT64_C(100);
+
+	if (w->stress ? open * 4 <= most * 3 : open >= most)
+		set_stress(w, !w->stress);
+}
+
+static uint64_t
+under_stress(const struct worker *w, uint64_t seconds)
+{
+	uint64_t hurried = w->conf->limits.stress_timeout;
+
+	return (w->stress && hurried < seconds ? hurried : seconds) * 1000;
+}
+
+uint64_t
+worker_command_ms(const struct worker *w)
+{
+	return under_stress(w, w->conf->limits.command_timeout);
+}
+
+uint64_t
+worker_data_ms(const struct worker *w)
+{
+	return under_stress(w, w->conf->limits.data_timeout);
 }
 
 /* ---- slots ------------------------------------------------------------------------------ */
@@ -167,6 +220,7 @@ worker_seat(struct worker *w, struct session *s)
 	w->slots[s->slot] = s;
 	count(COUNT_sessions);
 	gauge(COUNT_sessions_open, worker_sessions_open(w));
+	look_at_stress(w);
 	return true;
 }
 
@@ -178,6 +232,7 @@ vacate(struct worker *w, struct session *s)
 	w->free_slots[w->free_count++] = s->slot;
 	pool_give(&w->session_pool, s);
 	gauge(COUNT_sessions_open, worker_sessions_open(w));
+	look_at_stress(w);
 }
 
 void

@@ -8,6 +8,7 @@
 #ifndef SMTPD_WORKER_H
 #define SMTPD_WORKER_H
 
+#include "lib/clients.h"
 #include "lib/conf.h"
 #include "lib/loop.h"
 #include "lib/network.h"
@@ -30,7 +31,10 @@ struct worker {
 	const struct conf *conf;
 	struct loop *loop;
 	struct surroundings around;
-	uint64_t now_ms; /* read at the beginning of each event */
+	uint64_t now_ms;        /* read at the beginning of each event */
+	struct clients clients; /* main sets it; zeroed: clients are not counted */
+	struct network_list trusted_relays;
+	bool stress; /* sessions run short: clients get less time and less patience */
 	struct id_maker ids;
 	uint64_t transactions; /* counts up */
 	uint64_t generation;   /* of the database, as lookupd last told; 0: it has not */
@@ -64,7 +68,7 @@ enum { WORKER_OUTBOX = INPUT_LARGE + 16 };
 /* In: conf, loop, around: outlive the worker. Returns: 0 or -1 (memory). */
 int worker_init(struct worker *w, struct loop *loop, const struct surroundings *around);
 
-/* Takes the options and makes room for the sessions. Returns: 0 or -1 (memory). */
+/* Takes the options and makes room for the sessions. Returns: 0 or -1 (memory, or a bad list of networks). */
 int worker_configure(struct worker *w, const struct conf *conf);
 
 /* Ends all sessions and frees what they shared. */
@@ -102,6 +106,10 @@ worker_full(const struct worker *w)
 {
 	return w->free_count == 0;
 }
+
+/* How long a client may take for a command, and how long content may pause. */
+uint64_t worker_command_ms(const struct worker *w);
+uint64_t worker_data_ms(const struct worker *w);
 
 /* Whether the link to that program is up. */
 bool worker_reaches(const struct worker *w, enum program_id who);

@@ -204,6 +204,8 @@ child_spawn(struct child *c)
 	if (spawn_program(around->libexec_dir, c->id, &s) != 0)
 		return -1;
 	c->pid = s.pid;
+	if (c->id == PROGRAM_SMTPD)
+		c->client_slot = client_slots_take(&around->clients);
 	c->instance = ++around->last_instance;
 	c->state = CHILD_STARTING;
 	c->files_open = 0;
@@ -363,6 +365,7 @@ generation_reaped(struct generation *g, pid_t pid, int status)
 	log_source_stop(&c->log);
 	log_death(c, status);
 	link_free(&c->control);
+	client_slots_give(&g->around->clients, &c->client_slot);
 	c->pid = 0;
 	c->counter_count = 0;
 	/* A worker of a draining generation is not replaced; the others are until it has none left. */
@@ -387,6 +390,7 @@ add_child(struct generation *g, enum program_id id, unsigned index)
 	c->id = id;
 	c->index = index;
 	c->log.fd = -1;
+	c->client_slot = CLIENT_SLOT_NONE;
 	child_start(c);
 }
 
@@ -453,6 +457,7 @@ generation_free(struct generation **generation)
 		link_free(&c->control);
 		if (c->pid > 0)
 			waitpid(c->pid, NULL, 0);
+		client_slots_give(&g->around->clients, &c->client_slot);
 		log_source_stop(&c->log);
 	}
 	listeners_close(&g->listeners);

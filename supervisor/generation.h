@@ -10,6 +10,7 @@
 #ifndef SUPERVISOR_GENERATION_H
 #define SUPERVISOR_GENERATION_H
 
+#include "supervisor/client_slots.h"
 #include "supervisor/listeners.h"
 #include "supervisor/log_relay.h"
 
@@ -43,7 +44,8 @@ struct child_counter {
 struct child {
 	struct generation *generation;
 	enum program_id id;
-	unsigned index; /* which worker; 0 for the others */
+	unsigned index;  /* which worker; 0 for the others */
+	int client_slot; /* of a worker that runs */
 	enum child_state state;
 	pid_t pid;
 	uint32_t instance;
@@ -80,6 +82,7 @@ struct surroundings {
 	const char *empty_dir; /* for chroot; used when privileged */
 	bool privileged;       /* started as root */
 	uint32_t last_instance;
+	struct client_slots clients;
 };
 
 struct generation {

@@ -499,6 +499,11 @@ start(struct gatehouse *gh, struct conf *conf)
 		log_begin(&l, EVENT_unprivileged);
 		log_end(&l);
 	}
+	if (client_slots_init(&gh->around.clients) != 0) {
+		fprintf(stderr, "gatehouse: clients: %s\n", strerror(errno));
+		conf_free(&conf);
+		return EX_OSERR;
+	}
 	gh->serving = make_generation(gh, conf, stderr);
 	return gh->serving != NULL ? 0 : EX_OSERR;
 }
@@ -508,7 +513,7 @@ gatehouse_run(const char *config_path, const char *libexec_dir)
 {
 	struct gatehouse gh = {
 	    .config_path = config_path,
-	    .around = {.libexec_dir = libexec_dir},
+	    .around = {.libexec_dir = libexec_dir, .clients = {.fd = -1}},
 	    .rundir = {.pid_fd = -1, .control_fd = -1},
 	};
 	struct conf *conf = configuration_read(config_path, stderr);
@@ -526,6 +531,7 @@ gatehouse_run(const char *config_path, const char *libexec_dir)
 		log_end(&l);
 	}
 	generation_free(&gh.serving);
+	client_slots_clear(&gh.around.clients);
 	control_stop(&gh.control);
 	rundir_close(&gh.rundir);
 	log_relay_own_flush();

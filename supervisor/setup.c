@@ -88,6 +88,25 @@ send_secret(struct child *c)
 	return link_send(c->control, MSG_secret, &m, -1) ? 0 : -1;
 }
 
+static int
+send_clients(struct child *c)
+{
+	const struct client_slots *slots = &c->generation->around->clients;
+	struct msg_clients m = {.slot = (uint8_t)c->client_slot};
+	int fd;
+
+	if (c->id != PROGRAM_SMTPD)
+		return 0;
+	memcpy(m.key, slots->key, sizeof(m.key));
+	fd = fcntl(slots->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0 || c->client_slot == CLIENT_SLOT_NONE) {
+		if (fd >= 0)
+			close(fd);
+		return -1;
+	}
+	return link_send(c->control, MSG_clients, &m, fd) ? 0 : -1;
+}
+
 /* A file that others may write is not the operator's word. */
 static int
 open_trusted(const char *path)
@@ -247,7 +266,7 @@ send_start(struct child *c)
 int
 setup_send(struct child *c)
 {
-	if (send_conf(c) != 0 || send_secret(c) != 0)
+	if (send_conf(c) != 0 || send_secret(c) != 0 || send_clients(c) != 0)
 		return -1;
 	send_files(c);
 	if (send_listeners(c) != 0)

@@ -56,6 +56,12 @@ class Gatehouse:
             # Nobody answers there: a test that needs names brings its own server.
             "dns.servers": '{ "127.0.0.1:%d" }' % free_port(),
             "dns.timeout": 1,
+            # All tests are one client, and some are many or make many mistakes.
+            "limits.connections_per_client": 60000,
+            "limits.connections_per_network": 60000,
+            "limits.connections_per_minute": 1000000,
+            "limits.unknown_per_hour": 1000000,
+            "limits.delay": 0,
         }
         self.options.update(options or {})
         self.write_recipients(recipients)

@@ -186,7 +186,7 @@ replies_are_gathered(void **state)
 	/* Each write of the server is one packet here. */
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK, 0, pair), 0);
 	assert_true(ip_parse(SPAN("192.0.2.1"), &client));
-	session_open(&g->worker, pair[1], &client, 1, false);
+	arrival_take(&g->worker, pair[1], &client, 1, false);
 	loop_turn(g->loop, false);
 	assert_true(recv(pair[0], got, sizeof(got), MSG_DONTWAIT) > 0);
 	send(pair[0], "EHLO x\r\n", 8, 0);

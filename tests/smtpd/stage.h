@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "smtpd/arrival.h"
 #include "smtpd/partners.h"
 #include "smtpd/worker.h"
 
@@ -431,6 +432,17 @@ stage_lose(struct stage *g, enum program_id who)
 	stage_run(g);
 }
 
+static inline void
+stage_set(struct stage *g, const char *path, const char *value)
+{
+	char error[200];
+
+	if (!conf_set(g->conf, path, value, error, sizeof(error))) {
+		fprintf(stderr, "%s = %s: %s\n", path, value, error);
+		abort();
+	}
+}
+
 static inline struct stage *
 stage_new(void)
 {
@@ -450,19 +462,9 @@ stage_new(void)
 	    worker_init(&g->worker, g->loop, &around) != 0)
 		abort();
 	g->worker.tls_offered = true;
+	stage_set(g, "limits.delay", "0");
 	id_maker_init(&g->worker.ids, 1700000000000, 7, 12345);
 	return g;
-}
-
-static inline void
-stage_set(struct stage *g, const char *path, const char *value)
-{
-	char error[200];
-
-	if (!conf_set(g->conf, path, value, error, sizeof(error))) {
-		fprintf(stderr, "%s = %s: %s\n", path, value, error);
-		abort();
-	}
 }
 
 /* A client connects, and what it says is there before anybody looks. */
@@ -483,7 +485,7 @@ stage_connect_saying(struct stage *g, const void *early, size_t len)
 	if (len > 0 && send(g->client, early, len, MSG_NOSIGNAL) != (ssize_t)len)
 		abort();
 	worker_wake(&g->worker);
-	g->session = session_open(&g->worker, pair[1], &client, 4242, g->tls_first);
+	g->session = arrival_take(&g->worker, pair[1], &client, 4242, g->tls_first);
 }
 
 static inline void
