@@ -122,10 +122,16 @@ SRC_lookupd := \
 	lookupd/list_reader.c \
 	lookupd/loader.c \
 	lookupd/lookup.c \
+	lookupd/lookup_box.c \
+	lookupd/lookup_domain.c \
+	lookupd/pool.c \
 	lookupd/publish.c \
 	lookupd/record.c \
+	lookupd/record_box.c \
 	lookupd/records.c \
 	lookupd/report.c \
+	lookupd/resolve.c \
+	lookupd/rules.c \
 	lookupd/serve.c \
 	lookupd/source.c
 

@@ -64,7 +64,7 @@ write_header(struct cdbfile_maker *m, const struct collection *c, const struct b
 static int
 write_domain(struct cdbfile_maker *m, struct span name, const struct domain *d)
 {
-	uint8_t key_octets[1 + ADDRESS_DOMAIN_MAX], value_octets[1024];
+	uint8_t key_octets[1 + ADDRESS_DOMAIN_MAX], value_octets[2048];
 	struct buf key = BUF_OVER(key_octets), value = BUF_OVER(value_octets);
 
 	buf_put_u8(&key, name.len > 0 && name.p[0] == '.' ? KEY_SUFFIX : KEY_DOMAIN);
@@ -74,10 +74,10 @@ write_domain(struct cdbfile_maker *m, struct span name, const struct domain *d)
 	return cdbfile_maker_add(m, buf_span(&key), buf_span(&value));
 }
 
-static int
-write_collected_domain(struct cdbfile_maker *m, const struct collected_domain *from)
+void
+build_domain(const struct collected_domain *from, struct domain *d_out)
 {
-	struct domain d = {
+	*d_out = (struct domain){
 	    .flags = from->flags != 0 ? from->flags : DOMAIN_SERVED | DOMAIN_TABLE,
 	    .route = from->route,
 	    .real = from->real,
@@ -90,17 +90,24 @@ write_collected_domain(struct cdbfile_maker *m, const struct collected_domain *f
 	    .size = from->size,
 	    .count = from->count,
 	};
-
 	if (from->real.len > 0)
-		d.flags = DOMAIN_SERVED | DOMAIN_ALIAS;
-	if (d.flags & DOMAIN_TABLE) {
-		d.tables[0] = from->table;
-		d.table_count = 1;
+		d_out->flags = DOMAIN_SERVED | DOMAIN_ALIAS;
+	if (d_out->flags & DOMAIN_TABLE) {
+		d_out->tables[0] = from->table;
+		d_out->table_count = 1;
 	}
 	if (from->wild_octet_count > 0) {
-		d.wild_octets = span_of(from->wild_octets, from->wild_octet_count);
-		d.wild_lengths = span_of(from->wild_lengths, sizeof(from->wild_lengths));
+		d_out->wild_octets = span_of(from->wild_octets, from->wild_octet_count);
+		d_out->wild_lengths = span_of(from->wild_lengths, sizeof(from->wild_lengths));
 	}
+}
+
+static int
+write_collected_domain(struct cdbfile_maker *m, const struct collected_domain *from)
+{
+	struct domain d;
+
+	build_domain(from, &d);
 	return write_domain(m, from->item.key, &d);
 }
 

@@ -20,10 +20,16 @@ struct build_facts {
 };
 
 /*
- * In: fd, an empty file open for reading and writing.
+ * In: c, resolved (resolve.h); fd, an empty file open for reading and writing.
  * Returns: 0, or -1 and errno. The file has not been synced.
  */
 int build_write(int fd, const struct collection *c, const struct build_facts *facts);
+
+/* Domains of the collection, as the header counts them. */
+uint64_t build_domains(const struct collection *c);
+
+/* The record of a domain. In: from, which d_out borrows from. */
+void build_domain(const struct collected_domain *from, struct domain *d_out);
 
 /* Appends the end mark over what fd holds. Returns: 0, or -1 and errno. */
 int build_end_mark(int fd);

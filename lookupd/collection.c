@@ -19,6 +19,7 @@ collection_init(struct collection *c)
 	c->domain_tail = &c->first_domain;
 	c->route_tail = &c->first_route;
 	c->attr_tail = &c->first_attr;
+	rules_init(&c->rules);
 }
 
 void
@@ -45,6 +46,7 @@ collection_clear(struct collection *c)
 	keymap_clear(&c->domains);
 	keymap_clear(&c->routes);
 	records_clear(&c->records);
+	rules_clear(&c->rules);
 }
 
 struct span

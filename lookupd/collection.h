@@ -11,6 +11,7 @@
 #include "lookupd/list.h"
 #include "lookupd/record.h"
 #include "lookupd/records.h"
+#include "lookupd/rules.h"
 
 struct collected_domain {
 	struct keymap_item item; /* the name; one that begins with "." is a suffix */
@@ -58,6 +59,7 @@ struct collection {
 	struct collected_domain *first_domain, **domain_tail;
 	struct collected_route *first_route, **route_tail;
 	struct collected_attr *first_attr, **attr_tail;
+	struct rules rules; /* what forwards where; resolve.h makes records of it */
 };
 
 void collection_init(struct collection *c);

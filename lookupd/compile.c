@@ -10,6 +10,7 @@
 #include "lookupd/loader.h"
 #include "lookupd/lookup.h"
 #include "lookupd/publish.h"
+#include "lookupd/resolve.h"
 #include "lookupd/source.h"
 
 enum { SHRINK_LEAST = 100 }; /* recipients; smaller databases may do what they like */
@@ -49,6 +50,10 @@ read_sources(const struct compile_options *o, struct collection *c, struct build
 			trouble = true;
 	}
 	check_aliases(c, report);
+	if (resolve(c, report) < 0) {
+		report_error(report, NULL, 0, "out of memory", nothing);
+		trouble = true;
+	}
 	if (report->errors == 0 && c->recipients == 0 && c->boxes == 0)
 		report_error(
 		    report, NULL, 0, "the sources name no recipient; nothing was written", nothing);

@@ -19,12 +19,14 @@ database_free(struct database **db)
 enum cdbfile_status
 database_get(const struct database *db, struct span key, struct span *value_out)
 {
+	if (db->get != NULL)
+		return db->get(db->from, key, value_out);
 	return cdbfile_get(&db->cdb, key, value_out);
 }
 
 enum cdbfile_status
-database_next(const struct database *db, struct database_at *at, struct span *key_out,
-    struct span *value_out)
+database_next(
+    const struct database *db, struct database_at *at, struct span *key_out, struct span *value_out)
 {
 	if (!at->begun) {
 		at->begun = true;

@@ -13,6 +13,9 @@ struct database {
 	bool mapped;
 	struct cdbfile cdb;
 	struct header header;
+	/* Where records come from when they are in no file yet; NULL: from cdb. */
+	enum cdbfile_status (*get)(const void *from, struct span key, struct span *value_out);
+	const void *from;
 };
 
 /* The first value of a key. */

@@ -15,10 +15,13 @@ enum {
 	LAYOUT_PROBES_MAX = 1024,             /* longest run of used slots in a hash table */
 	LAYOUT_END_MARK_LEN = 8 + 8 + 32,     /* magic, octets before the mark, their SHA-256 */
 	LAYOUT_LOCAL_MAX = 256,               /* octets of a local part in a key */
-	LAYOUT_TABLES_MAX = 4,                /* of one domain */
-	LAYOUT_NAME_MAX = 64,                 /* octets of a route or class */
-	LAYOUT_TEXT_MAX = 200,                /* octets of a reply text */
-	LAYOUT_STATUS_MAX = 12,               /* octets of an enhanced status code */
+	LAYOUT_PREFIX_MAX = 512,              /* octets of the prefix of a virtual domain */
+	LAYOUT_NESTED_MAX = 299, /* of a name in a table behind a leaf: vpopmail's cut */
+	LAYOUT_ACCOUNT_MAX = 31, /* of an account: qmail-getpw tries no longer ones */
+	LAYOUT_TABLES_MAX = 4,   /* of one domain */
+	LAYOUT_NAME_MAX = 64,    /* octets of a route or class */
+	LAYOUT_TEXT_MAX = 200,   /* octets of a reply text */
+	LAYOUT_STATUS_MAX = 12,  /* octets of an enhanced status code */
 	LAYOUT_DELIVERED_TO_MAX = 320,
 };
 
@@ -51,6 +54,7 @@ enum layout_key {
 	KEY_CATCH_ALL = 'C',    /* + table u32 */
 	KEY_ALIAS = 'A',        /* + table u32, alias that goes before a user */
 	KEY_ROUTE = 'R',        /* + route u16 */
+	KEY_TABLE = 'T',        /* + table u32: how a table is asked that a leaf leads to */
 };
 
 /* An attribute type with this bit may be ignored by who does not know it. */
@@ -79,8 +83,9 @@ enum {
 };
 
 enum {
-	HEADER_FLAG_SERVED = 1,     /* relaying is limited to domains with DOMAIN_SERVED */
+	HEADER_FLAG_OPEN = 1,       /* the back end limits no domain: no rcpthosts */
 	HEADER_FLAG_ASSIGN_BAD = 2, /* the table of boxes could not be read */
+	HEADER_FLAGS_KNOWN = 3,
 };
 
 /* Flags of a D or S record. */
@@ -108,10 +113,22 @@ enum {
 	DOMAIN_ALIASES = 8,      /* empty: A records exist in its tables */
 	DOMAIN_CLASS = 9,        /* policy class of recipients without one */
 	DOMAIN_SIZE = 10,        /* u64, size limit of recipients without one */
-	DOMAIN_COUNT = 0x81,     /* u64, recipients */
+	DOMAIN_HOST_CHARSET = 11, /* of T records, 32 octets: octets that the domain may have */
+	DOMAIN_COUNT = 0x81,      /* u64, recipients */
 };
 
-enum { LAYOUT_BITS_LEN = 32 };
+/*
+ * A set of lengths is 32 octets. Of keys, bit n-1 stands for length n; of the names of p records,
+ * which may be empty, bit n for length n. The last bit also stands for all longer ones.
+ */
+enum { LAYOUT_BITS_LEN = 32, LAYOUT_LAST_BIT = 255 };
+
+/* Kinds of controllers. */
+enum {
+	CONTROLLER_FIXED,  /* leaf */
+	CONTROLLER_TARGET, /* the files of a user; layout in record_box.c */
+};
+enum { CONTROLLER_DIRECTORIES = 1 /* q records exist */ };
 
 /* Verdicts of a leaf. */
 enum leaf_verdict {

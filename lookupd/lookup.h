@@ -17,6 +17,8 @@ enum lookup_match {
 	MATCH_DELIMITED,  /* the local part without its extension */
 	MATCH_EXTENSIONS, /* a record for all extensions of a local part */
 	MATCH_CATCH_ALL,
+	MATCH_BOX,        /* a file, or its absence, of the user who has the box */
+	MATCH_DOMAIN,     /* every local part of the domain */
 	MATCH_POSTMASTER, /* the configured address */
 };
 
@@ -28,15 +30,37 @@ struct lookup_result {
 	struct span route, class; /* RCPT_ACCEPTED; may be empty */
 	struct span delivered_to; /* RCPT_ACCEPTED; empty: not known */
 	uint64_t size_limit;      /* octets, 0: none */
-	const char *trouble;      /* RCPT_TROUBLE: why, a static text */
-	bool unevaluable;         /* RCPT_TROUBLE: a record that this version cannot evaluate */
+	enum leaf_verdict leaf; /* what the record says; LEAF_RELAY: the back end would relay it */
+	uint8_t leaf_flags;     /* LEAF_UNVERIFIED ... */
+	const char *trouble;    /* RCPT_TROUBLE: why, a static text */
+	bool unevaluable;       /* RCPT_TROUBLE: a record that this version cannot evaluate */
 };
 
 /*
  * In: a, with a domain.
- * Cost: at most about (2 + octets of a set that stand in the local part) probes for each table.
+ * Cost: at most about (2 + octets of a set that stand in the local part) probes for each table;
+ * of boxes, one for each "." and "%", wild octet, break and "-" in the address that has a length
+ * which the database knows.
  */
 void lookup(const struct database *db, const struct address *a, struct lookup_result *r_out);
+
+/* Sees each record that a lookup finds, in their order. */
+struct lookup_trace {
+	void (*on_record)(struct lookup_trace *t, struct span key, struct span value);
+};
+
+enum lookup_from {
+	LOOKUP_FROM_OUTSIDE, /* RCPT: only for domains that are served */
+	LOOKUP_FROM_INSIDE,  /* a forward of the back end, which may go anywhere */
+};
+
+/*
+ * The same for an address that need not be one of SMTP: without a domain it gets that of the
+ * installation, and it may be empty. Longer than ADDRESS_MAX: unknown.
+ * In: trace, or NULL.
+ */
+void lookup_octets(const struct database *db, struct span address, enum lookup_from from,
+    struct lookup_trace *trace, struct lookup_result *r_out);
 
 /* Asks for the canary by the ordinary steps. Returns: whether the database answers as it must. */
 bool lookup_canary(const struct database *db);

@@ -146,12 +146,99 @@ header_domains(void *record, struct span s)
 	return take_u64(s, &((struct header *)record)->domains);
 }
 
+static bool
+header_flags(void *record, struct span s)
+{
+	struct header *h = record;
+
+	return take_u32(s, &h->flags) && (h->flags & ~(uint32_t)HEADER_FLAGS_KNOWN) == 0;
+}
+
+static bool
+header_default_domain(void *record, struct span s)
+{
+	return take_octets(s, 1, 255, &((struct header *)record)->default_domain);
+}
+
+static bool
+header_default_prefix(void *record, struct span s)
+{
+	return take_octets(s, 1, LAYOUT_PREFIX_MAX, &((struct header *)record)->default_prefix);
+}
+
+static bool
+header_literal_domain(void *record, struct span s)
+{
+	return take_octets(s, 1, 255, &((struct header *)record)->literal_domain);
+}
+
+static bool
+header_wild_octets(void *record, struct span s)
+{
+	return take_octets(s, 0, 256, &((struct header *)record)->wild_octets);
+}
+
+static bool
+header_breaks(void *record, struct span s)
+{
+	return take_octets(s, 0, 1, &((struct header *)record)->breaks);
+}
+
+static bool
+take_set(struct span s, struct span *set_out)
+{
+	return take_octets(s, LAYOUT_BITS_LEN, LAYOUT_BITS_LEN, set_out);
+}
+
+static bool
+header_suffix_lengths(void *record, struct span s)
+{
+	return take_set(s, &((struct header *)record)->suffix_lengths);
+}
+
+static bool
+header_prefix_lengths(void *record, struct span s)
+{
+	return take_set(s, &((struct header *)record)->prefix_lengths);
+}
+
+static bool
+header_account_lengths(void *record, struct span s)
+{
+	return take_set(s, &((struct header *)record)->account_lengths);
+}
+
+static bool
+header_alias_controller(void *record, struct span s)
+{
+	return take_octets(s, 1, 4096, &((struct header *)record)->alias_controller);
+}
+
+/* One of several: header_owns_address() goes through all of them. */
+static bool
+header_own_address(void *record, struct span s)
+{
+	(void)record;
+	return s.len == 16;
+}
+
 static const struct attr_row header_rows[] = {
     {HEADER_VERSION, header_version},
     {HEADER_GENERATION, header_generation},
     {HEADER_BUILT, header_built},
     {HEADER_RECIPIENTS, header_recipients},
     {HEADER_DOMAINS, header_domains},
+    {HEADER_FLAGS, header_flags},
+    {HEADER_DEFAULT_DOMAIN, header_default_domain},
+    {HEADER_SUFFIX_LENGTHS, header_suffix_lengths},
+    {HEADER_DEFAULT_VIRTUAL, header_default_prefix},
+    {HEADER_WILD_OCTETS, header_wild_octets},
+    {HEADER_PREFIX_LENGTHS, header_prefix_lengths},
+    {HEADER_ACCOUNT_LENGTHS, header_account_lengths},
+    {HEADER_BREAK, header_breaks},
+    {HEADER_ALIAS_CONTROLLER, header_alias_controller},
+    {HEADER_OWN_ADDRESS, header_own_address},
+    {HEADER_LITERAL_DOMAIN, header_literal_domain},
 };
 
 enum record_status
@@ -189,7 +276,7 @@ static bool
 domain_prefix(void *record, struct span s)
 {
 	((struct domain *)record)->has_prefix = true;
-	return take_octets(s, 0, LAYOUT_LOCAL_MAX, &((struct domain *)record)->prefix);
+	return take_octets(s, 0, LAYOUT_PREFIX_MAX, &((struct domain *)record)->prefix);
 }
 
 static bool
@@ -260,6 +347,12 @@ domain_size(void *record, struct span s)
 }
 
 static bool
+domain_host_charset(void *record, struct span s)
+{
+	return take_set(s, &((struct domain *)record)->host_charset);
+}
+
+static bool
 domain_count(void *record, struct span s)
 {
 	return take_u64(s, &((struct domain *)record)->count);
@@ -276,6 +369,7 @@ static const struct attr_row domain_rows[] = {
     {DOMAIN_ALIASES, domain_aliases},
     {DOMAIN_CLASS, domain_class},
     {DOMAIN_SIZE, domain_size},
+    {DOMAIN_HOST_CHARSET, domain_host_charset},
     {DOMAIN_COUNT, domain_count},
 };
 
@@ -323,6 +417,7 @@ domain_put(struct buf *b, const struct domain *d)
 	put_set(b, DOMAIN_CLASS, d->class);
 	if (d->size != 0)
 		attr_put_u64(b, DOMAIN_SIZE, d->size);
+	put_set(b, DOMAIN_HOST_CHARSET, d->host_charset);
 	attr_put_u64(b, DOMAIN_COUNT, d->count);
 }
 
@@ -544,6 +639,7 @@ static const struct {
     {KEY_CATCH_ALL, true, false, "catch-all"},
     {KEY_ALIAS, true, false, "alias"},
     {KEY_ROUTE, false, false, "route"},
+    {KEY_TABLE, false, false, "table"},
 };
 
 enum { KEY_TYPES = sizeof(key_types) / sizeof(key_types[0]) };

@@ -37,7 +37,16 @@ void attr_put_u64(struct buf *b, uint8_t type, uint64_t v);
 struct header {
 	uint64_t generation, built, recipients, domains;
 	uint16_t version;
+	uint32_t flags;         /* of HEADER_FLAG_ */
 	struct span attributes; /* the whole value, for those that repeat */
+	/* Of an installation of a mail system; empty when there is none. */
+	struct span default_domain; /* of an address without one */
+	struct span default_prefix; /* of domains without a record; empty: none */
+	struct span literal_domain; /* what an address literal of the back end stands for */
+	struct span wild_octets;    /* last octets of box prefixes */
+	struct span breaks;         /* the octet between account and extension, or empty */
+	struct span suffix_lengths, prefix_lengths, account_lengths; /* sets */
+	struct span alias_controller; /* of a box that has no other */
 };
 
 /*
@@ -62,6 +71,7 @@ struct domain {
 	struct span class;        /* of recipients without one; may be empty */
 	uint64_t size;            /* the same, octets; 0: none */
 	bool has_prefix, has_aliases;
+	struct span host_charset; /* of a T record */
 	uint64_t count;
 };
 
@@ -71,6 +81,29 @@ void domain_put(struct buf *b, const struct domain *d);
 /* Bit n of a set of LAYOUT_BITS_LEN octets; false for the empty set. */
 bool bits_have(struct span bits, unsigned n);
 void bits_set(uint8_t bits[LAYOUT_BITS_LEN], unsigned n);
+
+/* Whether a set of lengths has len. In: from, the length that its first bit stands for. */
+bool lengths_have(struct span set, size_t len, size_t from);
+void lengths_set(uint8_t set[LAYOUT_BITS_LEN], size_t len, size_t from);
+
+/* ---- boxes ---- */
+
+struct controller {
+	uint8_t kind;      /* CONTROLLER_ */
+	struct span fixed; /* a leaf */
+	/* CONTROLLER_TARGET: */
+	uint32_t target;
+	uint8_t none; /* enum leaf_verdict when no file matches and there is no n record */
+	uint8_t flags;
+	struct span default_lengths; /* of the names of p records */
+	struct span dash, pre;
+};
+
+enum record_status controller_decode(struct span value, struct controller *c_out);
+void controller_put(struct buf *b, const struct controller *c);
+
+/* The two controllers of an account, for itself and for its extensions. */
+enum record_status account_decode(struct span value, struct span *bare_out, struct span *ext_out);
 
 /* ---- leaves ---- */
 

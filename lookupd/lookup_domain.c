@@ -1,0 +1,205 @@
+/* What the domain of an address is: qmail-smtpd and the rewriting of qmail-send, and alias domains. */
+#include "lookupd/lookup_steps.h"
+
+#include <arpa/inet.h>
+
+#include "lib/bug.h"
+
+/* ---- address literals --------------------------------------------------------------------------- */
+
+/* "[192.0.2.1]" as 16 octets. Returns: false for anything else. */
+static bool
+parse_literal(struct span domain, uint8_t out[16])
+{
+	char text[sizeof("255.255.255.255")];
+
+	if (domain.len < 3 || domain.len - 2 >= sizeof(text) || domain.p[0] != '[' ||
+	    domain.p[domain.len - 1] != ']')
+		return false;
+	memcpy(text, domain.p + 1, domain.len - 2);
+	text[domain.len - 2] = '\0';
+	memcpy(out, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+	return inet_pton(AF_INET, text, out + 12) == 1;
+}
+
+static bool
+owns(const struct header *h, const uint8_t ip[16])
+{
+	struct cursor c = cursor_over(h->attributes);
+	struct attr a;
+
+	while (c.left > 0 && attr_next(&c, &a) == RECORD_OK)
+		if (a.type == HEADER_OWN_ADDRESS && span_eq(a.octets, span_of(ip, 16)))
+			return true;
+	return false;
+}
+
+/* An address of the back end itself stands for a domain of it; only SMTP knows that. */
+enum step
+lookup_step_literal(struct question *q)
+{
+	const struct header *h = &q->db->header;
+	uint8_t ip[16];
+
+	if (h->literal_domain.len > 0 && q->from == LOOKUP_FROM_OUTSIDE &&
+	    parse_literal(q->domain, ip) && owns(h, ip))
+		q->domain = h->literal_domain;
+	return STEP_NEXT;
+}
+
+/* ---- records ------------------------------------------------------------------------------------- */
+
+/* Returns: FOUND and the record, NONE, or BAD when it has been decided. */
+static enum cdbfile_status
+get_domain(struct question *q, enum layout_key type, struct span name, struct domain *d_out)
+{
+	uint8_t octets[KEY_MAX];
+	struct buf key = BUF_OVER(octets);
+	struct span value;
+	enum cdbfile_status status;
+	enum record_status decoded;
+
+	buf_put_u8(&key, (uint8_t)type);
+	buf_put_span(&key, name);
+	if (key.full)
+		return CDBFILE_NONE;
+	status = lookup_get(q, buf_span(&key), &value);
+	if (status != CDBFILE_FOUND)
+		return status;
+	decoded = domain_decode(value, d_out);
+	if (decoded == RECORD_OK)
+		return CDBFILE_FOUND;
+	lookup_record_trouble(q, decoded);
+	return CDBFILE_BAD;
+}
+
+static void
+note(struct question *q, const struct domain *d)
+{
+	q->served = q->served || (d->flags & DOMAIN_SERVED) != 0;
+	q->accept = q->accept || (d->flags & DOMAIN_ACCEPT) != 0;
+	if ((d->flags & DOMAIN_VIRTUAL) && !q->has_prefix) {
+		q->has_prefix = true;
+		q->prefix = d->prefix;
+	}
+}
+
+/* A domain ".x" is literally the suffix of that name. */
+static enum cdbfile_status
+note_exact(struct question *q)
+{
+	bool suffix = q->domain.len > 0 && q->domain.p[0] == '.';
+	enum cdbfile_status status =
+	    get_domain(q, suffix ? KEY_SUFFIX : KEY_DOMAIN, q->domain, &q->record);
+
+	q->found = status == CDBFILE_FOUND;
+	if (q->found)
+		note(q, &q->record);
+	return status;
+}
+
+/* Suffixes, the longest first. */
+static enum cdbfile_status
+note_suffixes(struct question *q)
+{
+	struct span lengths = q->db->header.suffix_lengths;
+
+	if (lengths.len == 0)
+		return CDBFILE_NONE;
+	for (size_t i = 1; i < q->domain.len; i++) {
+		struct domain d;
+		enum cdbfile_status status;
+
+		if (q->domain.p[i] != '.' || !lengths_have(lengths, q->domain.len - i, 1))
+			continue;
+		status = get_domain(q, KEY_SUFFIX, span_from(q->domain, i), &d);
+		if (status == CDBFILE_BAD)
+			return status;
+		if (status != CDBFILE_FOUND)
+			continue;
+		if (d.flags & (DOMAIN_ALIAS | DOMAIN_TABLE)) {
+			lookup_record_trouble(q, RECORD_UNKNOWN);
+			return CDBFILE_BAD;
+		}
+		note(q, &d);
+	}
+	return CDBFILE_NONE;
+}
+
+enum step
+lookup_step_domain(struct question *q)
+{
+	q->found = q->served = q->accept = q->has_prefix = false;
+	q->record = (struct domain){0};
+	q->prefix = span_of(NULL, 0);
+	if (note_exact(q) == CDBFILE_BAD || note_suffixes(q) == CDBFILE_BAD)
+		return STEP_DECIDED;
+	return STEP_NEXT;
+}
+
+/* An alias domain stands for a real one, never for another alias. */
+enum step
+lookup_step_alias(struct question *q)
+{
+	static const char broken[] = "an alias domain stands for no real one";
+
+	if (!(q->record.flags & DOMAIN_ALIAS))
+		return STEP_NEXT;
+	if (q->redirected || q->record.real.len == 0 || q->record.real.len > ADDRESS_DOMAIN_MAX)
+		return lookup_trouble(q, broken, false);
+	if (!(q->record.flags & DOMAIN_SERVED) && q->from == LOOKUP_FROM_OUTSIDE)
+		return lookup_decide(q, RCPT_UNKNOWN_DOMAIN);
+	q->redirected = true;
+	q->domain = q->record.real;
+	if (lookup_step_domain(q) == STEP_DECIDED)
+		return STEP_DECIDED;
+	/* Our own record promised that it exists. */
+	return q->found ? lookup_step_alias(q) : lookup_trouble(q, broken, false);
+}
+
+enum step
+lookup_step_served(struct question *q)
+{
+	if (q->from == LOOKUP_FROM_INSIDE || q->served)
+		return STEP_NEXT;
+	if (q->db->header.flags & HEADER_FLAG_OPEN)
+		return STEP_NEXT;
+	return lookup_decide(q, RCPT_UNKNOWN_DOMAIN);
+}
+
+/* ---- percent hack --------------------------------------------------------------------------------- */
+
+/*
+ * box%inner@outer is box@inner, again and again: the last "%" before the "@" that was looked at
+ * becomes the next one to look at, whatever stands behind it. In the end the last "@" separates,
+ * which may be another one.
+ *
+ * From outside the inner domain must be served as well: qmail looks only at the outer one, and
+ * relays.
+ */
+enum step
+lookup_step_percent(struct question *q)
+{
+	size_t at = q->local.len, end = at, last;
+
+	while (q->found && (q->record.flags & DOMAIN_PERCENT)) {
+		size_t percent = span_find_last(span_of(q->octets, at), '%');
+
+		if (percent == at)
+			break;
+		q->octets[percent] = '@';
+		end = at;
+		at = percent;
+		q->domain = span_of(q->octets + at + 1, end - at - 1);
+		if (lookup_step_domain(q) == STEP_DECIDED)
+			return STEP_DECIDED;
+	}
+	if (at == q->local.len)
+		return STEP_NEXT;
+	last = span_find_last(span_of(q->octets, end), '@');
+	q->local = span_of(q->octets, last);
+	q->domain = span_of(q->octets + last + 1, end - last - 1);
+	if (last != at && lookup_step_domain(q) == STEP_DECIDED)
+		return STEP_DECIDED;
+	return lookup_step_served(q);
+}
