@@ -59,7 +59,10 @@ static void
 query_of_trouble(void **state)
 {
 	static const char *const texts[] = {"a@newer.example", "b@other.example"};
-	struct domain d = {.flags = DOMAIN_SERVED | DOMAIN_ACCEPT};
+	struct domain d = {.flags = DOMAIN_SERVED | DOMAIN_TABLE,
+	    .tables = {1},
+	    .table_count = 1,
+	    .has_aliases = true};
 	struct leaf leaf = {.verdict = LEAF_ACCEPT};
 	struct writer w;
 	struct database *db;

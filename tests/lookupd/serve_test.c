@@ -606,7 +606,10 @@ f46_a_hundred_databases_at_once(void **state)
 static void
 row_270_is_an_alarm(void **state)
 {
-	struct domain d = {.flags = DOMAIN_SERVED | DOMAIN_LOCAL};
+	struct domain d = {.flags = DOMAIN_SERVED | DOMAIN_TABLE,
+	    .tables = {1},
+	    .table_count = 1,
+	    .has_aliases = true};
 	struct leaf leaf = {.verdict = LEAF_ACCEPT};
 	struct writer w;
 	struct octets o;
