@@ -1,0 +1,188 @@
+#include "lookupd/guard.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/bug.h"
+
+#include "lookupd/lookup.h"
+#include "lookupd/walk.h"
+
+bool
+guard_allows(uint64_t before, uint64_t taken, unsigned share)
+{
+	return taken <= GUARD_FLOOR || taken <= before / 100 * share + before % 100 * share / 100;
+}
+
+/* ---- comparing two databases --------------------------------------------------------------------- */
+
+struct counts {
+	uint64_t before, taken;
+};
+
+/*
+ * UNSAFE: the value is written where it lies. It is in memory that its owner may write, and the
+ * length of the attribute stays.
+ */
+static void
+set_numbers(struct span value, size_t head, uint8_t type, const uint64_t *numbers, size_t count)
+{
+	struct cursor c = cursor_over(span_from(value, head));
+	struct attr a;
+
+	while (c.left > 0 && attr_next(&c, &a) == RECORD_OK) {
+		struct buf b = buf_over((void *)(uintptr_t)a.octets.p, a.octets.len);
+
+		if (a.type != type || a.octets.len != 8 * count)
+			continue;
+		for (size_t i = 0; i < count; i++)
+			buf_put_u64(&b, numbers[i]);
+		BUG_ON(b.full);
+	}
+}
+
+/* What both answer for each recipient that `before` accepts. */
+static int
+count_taken(const struct database *after, struct walk *w, struct counts *counts)
+{
+	struct walked here;
+	struct lookup_result r;
+	enum walk_status status;
+
+	while ((status = walk_next(w, &here)) == WALK_FOUND) {
+		if (!leaf_accepts(here.value))
+			continue;
+		counts[here.domain].before++;
+		lookup(after, &here.address, &r);
+		if (r.verdict != RCPT_ACCEPTED)
+			counts[here.domain].taken++;
+	}
+	return status == WALK_END ? 0 : -1;
+}
+
+static struct span
+domain_value(const struct database *db, struct span name)
+{
+	uint8_t octets[1 + ADDRESS_DOMAIN_MAX];
+	struct buf key = BUF_OVER(octets);
+	struct span value = {NULL, 0};
+
+	buf_put_u8(&key, name.len > 0 && name.p[0] == '.' ? KEY_SUFFIX : KEY_DOMAIN);
+	buf_put_span(&key, name);
+	if (key.full || database_get(db, buf_span(&key), &value) != CDBFILE_FOUND)
+		value = span_of(NULL, 0);
+	return value;
+}
+
+/* Returns: how many domains are lost. */
+static uint64_t
+judge_domains(struct database *after, const struct walk *w, const struct counts *counts,
+    unsigned share, const struct guard_hooks *hooks)
+{
+	uint64_t lost = 0;
+
+	for (size_t i = 0; i < walk_domains(w); i++) {
+		struct span name = walk_domain(w, i), value = domain_value(after, name);
+		uint64_t numbers[2] = {counts[i].before, counts[i].taken};
+
+		if (value.p == NULL) {
+			lost++;
+			hooks->on_lost(hooks->ctx, name);
+			continue;
+		}
+		set_numbers(value, 4, DOMAIN_BEFORE, numbers, 2);
+		if (!guard_allows(counts[i].before, counts[i].taken, share))
+			hooks->on_taken(hooks->ctx, name, counts[i].before, counts[i].taken);
+	}
+	return lost;
+}
+
+int
+guard_compare(const struct database *before, struct database *after, unsigned share,
+    const struct guard_hooks *hooks)
+{
+	struct walk *w = walk_new(before);
+	struct counts *counts =
+	    w != NULL ? calloc(walk_domains(w) + 1, sizeof(*counts)) : NULL;
+	uint64_t old_files = before->header.files, files = after->header.files;
+	uint64_t gone = old_files > files ? old_files - files : 0;
+	uint64_t generation = before->header.generation + 1;
+	struct span header;
+	int status = -1;
+
+	if (counts == NULL || count_taken(after, w, counts) < 0)
+		goto out;
+	if (!guard_allows(old_files, gone, share))
+		hooks->on_taken(hooks->ctx, span_of("", 0), old_files, gone);
+	if (database_get(after, span_of("", 0), &header) != CDBFILE_FOUND)
+		goto out;
+	uint64_t numbers[4] = {before->header.generation,
+	    judge_domains(after, w, counts, share, hooks), old_files, gone};
+	set_numbers(header, 0, HEADER_BEFORE, numbers, 4);
+	set_numbers(header, 0, HEADER_GENERATION, &generation, 1);
+	status = 0;
+out:
+	free(counts);
+	walk_free(&w);
+	return status;
+}
+
+/* ---- what a file says of itself --------------------------------------------------------------------- */
+
+void
+guard_check_init(struct guard_check *g, unsigned share)
+{
+	*g = (struct guard_check){.share = share};
+}
+
+static void
+wrong(struct guard_check *g, struct span name, const char *what, uint64_t a, uint64_t b)
+{
+	struct buf text = buf_over(g->why, sizeof(g->why) - 1);
+
+	if (g->wrong)
+		return;
+	g->wrong = true;
+	buf_printf(&text, what, a, b);
+	if (name.len > 0) {
+		buf_put_str(&text, ": ");
+		buf_put_span(&text, span_head(name, sizeof(g->why) / 2));
+	}
+	g->why[text.len] = '\0';
+}
+
+void
+guard_check_header(struct guard_check *g, const struct header *h)
+{
+	struct span none = {NULL, 0};
+
+	g->forced = h->forced;
+	if (h->lost > 0)
+		wrong(g, none, "%" PRIu64 " domains of the database before are lost", h->lost, 0);
+	if (!guard_allows(h->files_before, h->files_taken, g->share))
+		wrong(g, none, "%" PRIu64 " of %" PRIu64 " files of users are gone", h->files_taken,
+		    h->files_before);
+}
+
+void
+guard_check_domain(struct guard_check *g, struct span name, const struct domain *d)
+{
+	if (!guard_allows(d->before, d->taken, g->share))
+		wrong(g, name, "%" PRIu64 " of %" PRIu64 " recipients of a domain are lost",
+		    d->taken, d->before);
+}
+
+void
+guard_check_pair(struct guard_check *g, struct span name, const struct domain *before,
+    const struct domain *after)
+{
+	uint64_t now = after != NULL ? after->accepts : 0;
+
+	if (after == NULL)
+		wrong(g, name, "a domain of the database in service is lost", 0, 0);
+	else if (before->accepts > now &&
+	         !guard_allows(before->accepts, before->accepts - now, g->share))
+		wrong(g, name, "%" PRIu64 " of %" PRIu64 " recipients of a domain are lost",
+		    before->accepts - now, before->accepts);
+}
