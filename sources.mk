@@ -116,6 +116,7 @@ SRC_lookupd := \
 	lookupd/compile.c \
 	lookupd/counters.c \
 	lookupd/database.c \
+	lookupd/guard.c \
 	lookupd/inspect.c \
 	lookupd/keymap.c \
 	lookupd/list.c \
@@ -125,6 +126,7 @@ SRC_lookupd := \
 	lookupd/lookup_box.c \
 	lookupd/lookup_domain.c \
 	lookupd/pool.c \
+	lookupd/observe.c \
 	lookupd/publish.c \
 	lookupd/record.c \
 	lookupd/record_box.c \
@@ -133,7 +135,8 @@ SRC_lookupd := \
 	lookupd/resolve.c \
 	lookupd/rules.c \
 	lookupd/serve.c \
-	lookupd/source.c
+	lookupd/source.c \
+	lookupd/walk.c
 
 # main: validators/main.c (validators), validators/child_main.c (validator)
 SRC_validators := \

@@ -90,7 +90,13 @@ union msg {
 
 /* ---- values of enumerated fields ---- */
 
-enum file_kind { FILE_RECIPIENTS, FILE_CERTIFICATE, FILE_KEY };
+enum file_kind {
+	FILE_RECIPIENTS,
+	FILE_CERTIFICATE,
+	FILE_KEY,
+	FILE_PREVIOUS, /* the database that FILE_RECIPIENTS replaced */
+	FILE_OVERLAY,  /* changes since it was made */
+};
 enum command_verb { COMMAND_STATUS, COMMAND_RELOAD, COMMAND_STOP };
 
 enum rcpt_verdict {

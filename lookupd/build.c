@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/bug.h"
@@ -39,6 +41,8 @@ write_header(struct cdbfile_maker *m, const struct collection *c, const struct b
 	    .built = facts->built,
 	    .recipients = c->recipients,
 	    .domains = c->domains.used,
+	    .files = c->boxes,
+	    .forced = facts->forced,
 	};
 	int status;
 
@@ -89,6 +93,7 @@ build_domain(const struct collected_domain *from, struct domain *d_out)
 	    .class = from->class,
 	    .size = from->size,
 	    .count = from->count,
+	    .accepts = from->accepts,
 	};
 	if (from->real.len > 0)
 		d_out->flags = DOMAIN_SERVED | DOMAIN_ALIAS;
@@ -222,5 +227,36 @@ build_write(int fd, const struct collection *c, const struct build_facts *facts)
 		errno = error;
 		return -1;
 	}
-	return cdbfile_maker_finish(&m) < 0 ? -1 : build_end_mark(fd);
+	return cdbfile_maker_finish(&m);
+}
+
+/* ---- for the guards ------------------------------------------------------------------------------ */
+
+struct database *
+build_map(int fd)
+{
+	struct database *db = calloc(1, sizeof(*db));
+	struct stat st;
+	struct span value;
+	uint8_t unknown;
+	void *p;
+
+	if (db == NULL || fstat(fd, &st) < 0)
+		goto bad;
+	p = mmap(NULL, (size_t)st.st_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED)
+		goto bad;
+	db->octets = p;
+	db->len = (size_t)st.st_size;
+	db->mapped = true;
+	if (cdbfile_over(&db->cdb, span_of(db->octets, db->len)) &&
+	    database_get(db, span_of("", 0), &value) == CDBFILE_FOUND &&
+	    header_decode(value, &db->header, &unknown) == RECORD_OK)
+		return db;
+	database_free(&db);
+	errno = EINVAL;
+	return NULL;
+bad:
+	free(db);
+	return NULL;
 }

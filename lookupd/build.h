@@ -6,6 +6,7 @@
 
 #include "lib/digest.h"
 #include "lookupd/collection.h"
+#include "lookupd/database.h"
 
 /* One source as it was read. */
 struct build_source {
@@ -17,16 +18,20 @@ struct build_facts {
 	uint64_t generation, built;
 	const struct build_source *sources;
 	size_t source_count;
+	bool forced; /* the operator wants it, whatever the guards say */
 };
 
 /*
  * In: c, resolved (resolve.h); fd, an empty file open for reading and writing.
- * Returns: 0, or -1 and errno. The file has not been synced.
+ * Returns: 0, or -1 and errno. The file has no end mark and has not been synced.
  */
 int build_write(int fd, const struct collection *c, const struct build_facts *facts);
 
-/* Domains of the collection, as the header counts them. */
-uint64_t build_domains(const struct collection *c);
+/*
+ * The records of what build_write wrote, mapped so that they can be changed. Nobody else knows
+ * the file yet. Returns: NULL and errno.
+ */
+struct database *build_map(int fd);
 
 /* The record of a domain. In: from, which d_out borrows from. */
 void build_domain(const struct collected_domain *from, struct domain *d_out);

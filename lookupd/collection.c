@@ -191,11 +191,11 @@ collection_put(struct collection *c, struct collected_domain *d, struct span key
 
 	if (status != RECORDS_ADDED)
 		return status_of(status);
-	if (key_is_recipient(key)) {
+	if (key_is_recipient(key))
 		c->recipients++;
-		if (d != NULL)
-			return note_in_domain(d, key, value);
-	} else if (key_is_file(key) && leaf_accepts(value))
+	if (key_is_recipient(key) && d != NULL)
+		return note_in_domain(d, key, value);
+	if ((key_is_recipient(key) || key_is_file(key)) && leaf_accepts(value))
 		c->boxes++;
 	return COLLECTION_ADDED;
 }

@@ -53,7 +53,7 @@ struct collected_attr {
 struct collection {
 	struct records records; /* without those of domains, routes and the header */
 	uint64_t recipients;    /* of these, key_is_recipient() */
-	uint64_t boxes;         /* accepting records that belong to no domain's table */
+	uint64_t boxes;         /* accepting leaves that are in no domain's table */
 	struct keymap domains, routes;
 	/* In the order in which they were first named. */
 	struct collected_domain *first_domain, **domain_tail;

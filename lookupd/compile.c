@@ -7,13 +7,12 @@
 #include <unistd.h>
 
 #include "lookupd/build.h"
+#include "lookupd/guard.h"
 #include "lookupd/loader.h"
 #include "lookupd/lookup.h"
 #include "lookupd/publish.h"
 #include "lookupd/resolve.h"
 #include "lookupd/source.h"
-
-enum { SHRINK_LEAST = 100 }; /* recipients; smaller databases may do what they like */
 
 static const struct span nothing = {NULL, 0};
 
@@ -54,9 +53,10 @@ read_sources(const struct compile_options *o, struct collection *c, struct build
 		report_error(report, NULL, 0, "out of memory", nothing);
 		trouble = true;
 	}
-	if (report->errors == 0 && c->recipients == 0 && c->boxes == 0)
-		report_error(
-		    report, NULL, 0, "the sources name no recipient; nothing was written", nothing);
+	if (report->errors == 0 && c->recipients == 0 && c->boxes == 0 && !o->force)
+		report_error(report, NULL, 0,
+		    "the sources name no recipient; nothing was written (--force: it is meant)",
+		    nothing);
 	if (report->errors == 0)
 		return EX_OK;
 	return trouble ? EX_TEMPFAIL : EX_CONFIG;
@@ -88,55 +88,6 @@ failed(struct report *report, const char *path, const char *what, int error)
 	           : EX_TEMPFAIL;
 }
 
-/*
- * One more than that of the file that is replaced; the time when there is none to go by.
- * Out: *recipients_out, how many it has.
- */
-static uint64_t
-next_generation(const struct compile_options *o, struct report *report, uint64_t *recipients_out)
-{
-	int fd = open(o->output, O_RDONLY | O_CLOEXEC);
-	struct database *old;
-	const char *error;
-	bool unreadable;
-	uint64_t generation = o->now;
-
-	*recipients_out = 0;
-	if (fd < 0)
-		return generation;
-	old = loader_load(fd, &error, &unreadable);
-	if (old == NULL) {
-		report_warning(
-		    report, o->output, 0, "the file that is replaced is no good", span_str(error));
-		return generation;
-	}
-	generation = old->header.generation + 1;
-	*recipients_out = old->header.recipients;
-	database_free(&old);
-	return generation;
-}
-
-/*
- * Half of the users gone is far more often an export that broke off than it is meant, and every
- * one of them would be refused for good.
- */
-static bool
-shrinks(const struct compile_options *o, const struct collection *c, uint64_t before,
-    struct report *report)
-{
-	char detail[80];
-
-	if (o->shrink || before < SHRINK_LEAST || c->recipients >= before / 2)
-		return false;
-	snprintf(detail, sizeof(detail), "%llu instead of %llu", (unsigned long long)c->recipients,
-	    (unsigned long long)before);
-	report_error(report, o->output, 0,
-	    "less than half of the recipients that it has; nothing was written (--shrink allows "
-	    "it)",
-	    span_str(detail));
-	return true;
-}
-
 static void
 check_configured(const struct database *db, const struct address *postmaster, struct report *report)
 {
@@ -157,7 +108,8 @@ check_configured(const struct database *db, const struct address *postmaster, st
 
 /* The file is published only if lookupd will take it: this is the same code. */
 static int
-check_result(const struct compile_options *o, int fd, struct report *report)
+check_result(
+    const struct compile_options *o, int fd, uint64_t *generation_out, struct report *report)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	const char *error = "no descriptor";
@@ -169,42 +121,141 @@ check_result(const struct compile_options *o, int fd, struct report *report)
 		    span_str(error));
 		return unreadable ? EX_TEMPFAIL : EX_CONFIG;
 	}
+	*generation_out = db->header.generation;
 	if (o->postmaster != NULL)
 		check_configured(db, o->postmaster, report);
 	database_free(&db);
 	return EX_OK;
 }
 
+/* ---- the database that is replaced --------------------------------------------------------------- */
+
+enum { LOSSES_TOLD = 20 };
+
+struct losses {
+	struct report *report;
+	const struct compile_options *options;
+	unsigned long count;
+};
+
+static void
+tell_loss(struct losses *l, const char *what, struct span detail)
+{
+	if (++l->count > LOSSES_TOLD)
+		return;
+	if (l->options->force)
+		report_warning(l->report, l->options->output, 0, what, detail);
+	else
+		report_error(l->report, l->options->output, 0, what, detail);
+}
+
+static void
+on_lost(void *ctx, struct span domain)
+{
+	tell_loss(ctx, "a domain is lost", domain);
+}
+
+static void
+on_taken(void *ctx, struct span domain, uint64_t before, uint64_t taken)
+{
+	uint8_t octets[128 + ADDRESS_DOMAIN_MAX];
+	struct buf detail = BUF_OVER(octets);
+
+	buf_put_decimal(&detail, taken);
+	buf_put_str(&detail, " of ");
+	buf_put_decimal(&detail, before);
+	buf_put_str(&detail, " in ");
+	buf_put_span(&detail, domain.len > 0 ? domain : SPAN("the files of users"));
+	tell_loss(ctx, "too many recipients are no longer accepted", buf_span(&detail));
+}
+
+/* Returns: NULL when there is none, or none that is any good. */
+static struct database *
+load_before(const struct compile_options *o, struct report *report)
+{
+	int fd = open(o->output, O_RDONLY | O_CLOEXEC);
+	const char *error;
+	bool unreadable;
+	struct database *old;
+
+	if (fd < 0)
+		return NULL;
+	old = loader_load(fd, &error, &unreadable);
+	if (old == NULL)
+		report_warning(
+		    report, o->output, 0, "the file that is replaced is no good", span_str(error));
+	return old;
+}
+
+/* Writes into the new file what is gone. Returns: an exit status. */
 static int
-write_output(const struct compile_options *o, const struct collection *c,
+check_losses(
+    const struct compile_options *o, int fd, const struct database *old, struct report *report)
+{
+	struct losses losses = {.report = report, .options = o};
+	struct guard_hooks hooks = {&losses, on_lost, on_taken};
+	struct database *result = build_map(fd);
+	int status;
+
+	if (result == NULL)
+		return failed(report, o->output, "cannot be mapped", errno);
+	status = guard_compare(old, result, o->share, &hooks);
+	database_free(&result);
+	if (status < 0)
+		return failed(report, o->output, "cannot be compared", ENOMEM);
+	if (losses.count == 0 || o->force)
+		return EX_OK;
+	report_error(report, o->output, 0,
+	    "the sources lack what it has; nothing was written (--force: it is meant)", nothing);
+	return EX_CONFIG;
+}
+
+/* ---- the new one ----------------------------------------------------------------------------------- */
+
+static int
+write_file(struct publish *p, const struct compile_options *o, struct collection *c,
+    struct build_facts *facts, struct report *report)
+{
+	struct database *old;
+	int status = EX_OK;
+
+	if (build_write(p->fd, c, facts) < 0)
+		return failed(report, o->output, "cannot be written", errno);
+	collection_clear(c); /* its memory is wanted for what follows */
+	old = load_before(o, report);
+	if (old != NULL)
+		status = check_losses(o, p->fd, old, report);
+	p->keep = old != NULL;
+	database_free(&old);
+	if (status == EX_OK && build_end_mark(p->fd) < 0)
+		status = failed(report, o->output, "cannot be written", errno);
+	return status == EX_OK ? check_result(o, p->fd, &facts->generation, report) : status;
+}
+
+static int
+write_output(const struct compile_options *o, struct collection *c,
     const struct build_source *digests, struct report *report)
 {
-	uint64_t before;
+	uint64_t recipients = c->recipients, domains = c->domains.used;
 	struct build_facts facts = {
-	    .generation = next_generation(o, report, &before),
+	    .generation = o->now,
 	    .built = o->now,
 	    .sources = digests,
 	    .source_count = o->source_count,
+	    .forced = o->force,
 	};
 	struct publish p;
 	int status;
 
-	if (shrinks(o, c, before, report))
-		return EX_CONFIG;
 	if (publish_begin(&p, o->output) < 0)
 		return failed(report, o->output, "cannot make a file beside it", errno);
-	if (build_write(p.fd, c, &facts) < 0) {
-		status = failed(report, o->output, "cannot be written", errno);
-		goto out;
-	}
-	status = check_result(o, p.fd, report);
+	status = write_file(&p, o, c, &facts, report);
 	if (status == EX_OK && publish_commit(&p) < 0)
 		status = failed(report, o->output, "cannot be put in place", errno);
-out:
 	publish_abort(&p);
 	if (status == EX_OK)
-		fprintf(report->to, "%llu recipients in %zu domains, generation %llu\n",
-		    (unsigned long long)c->recipients, c->domains.used,
+		fprintf(report->to, "%llu recipients in %llu domains, generation %llu\n",
+		    (unsigned long long)recipients, (unsigned long long)domains,
 		    (unsigned long long)facts.generation);
 	return status;
 }

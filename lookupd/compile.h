@@ -14,7 +14,8 @@ struct compile_options {
 	size_t source_count;
 	const struct address *postmaster; /* what gatehouse.conf says; NULL: nothing */
 	uint64_t now;                     /* unix seconds */
-	bool shrink; /* the result may have far fewer recipients than the output has */
+	unsigned share;                   /* percent of a domain's recipients that may go */
+	bool force;                       /* whatever goes is meant to go */
 };
 
 /*

@@ -1,6 +1,7 @@
 #include "lookupd/guard.h"
 
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -103,8 +104,7 @@ guard_compare(const struct database *before, struct database *after, unsigned sh
     const struct guard_hooks *hooks)
 {
 	struct walk *w = walk_new(before);
-	struct counts *counts =
-	    w != NULL ? calloc(walk_domains(w) + 1, sizeof(*counts)) : NULL;
+	struct counts *counts = w != NULL ? calloc(walk_domains(w) + 1, sizeof(*counts)) : NULL;
 	uint64_t old_files = before->header.files, files = after->header.files;
 	uint64_t gone = old_files > files ? old_files - files : 0;
 	uint64_t generation = before->header.generation + 1;
@@ -136,20 +136,21 @@ guard_check_init(struct guard_check *g, unsigned share)
 	*g = (struct guard_check){.share = share};
 }
 
-static void
-wrong(struct guard_check *g, struct span name, const char *what, uint64_t a, uint64_t b)
+static void __attribute__((format(printf, 3, 4)))
+wrong(struct guard_check *g, struct span name, const char *format, ...)
 {
-	struct buf text = buf_over(g->why, sizeof(g->why) - 1);
+	va_list ap;
+	int n;
 
 	if (g->wrong)
 		return;
 	g->wrong = true;
-	buf_printf(&text, what, a, b);
-	if (name.len > 0) {
-		buf_put_str(&text, ": ");
-		buf_put_span(&text, span_head(name, sizeof(g->why) / 2));
-	}
-	g->why[text.len] = '\0';
+	va_start(ap, format);
+	n = vsnprintf(g->why, sizeof(g->why) / 2, format, ap);
+	va_end(ap);
+	if (name.len > 0 && n >= 0)
+		snprintf(g->why + strlen(g->why), sizeof(g->why) / 2, ": %.*s", (int)name.len,
+		    (const char *)name.p);
 }
 
 void
@@ -159,7 +160,7 @@ guard_check_header(struct guard_check *g, const struct header *h)
 
 	g->forced = h->forced;
 	if (h->lost > 0)
-		wrong(g, none, "%" PRIu64 " domains of the database before are lost", h->lost, 0);
+		wrong(g, none, "%" PRIu64 " domains of the database before are lost", h->lost);
 	if (!guard_allows(h->files_before, h->files_taken, g->share))
 		wrong(g, none, "%" PRIu64 " of %" PRIu64 " files of users are gone", h->files_taken,
 		    h->files_before);
@@ -180,9 +181,9 @@ guard_check_pair(struct guard_check *g, struct span name, const struct domain *b
 	uint64_t now = after != NULL ? after->accepts : 0;
 
 	if (after == NULL)
-		wrong(g, name, "a domain of the database in service is lost", 0, 0);
+		wrong(g, name, "a domain of the database in service is lost");
 	else if (before->accepts > now &&
-	         !guard_allows(before->accepts, before->accepts - now, g->share))
+		 !guard_allows(before->accepts, before->accepts - now, g->share))
 		wrong(g, name, "%" PRIu64 " of %" PRIu64 " recipients of a domain are lost",
 		    before->accepts - now, before->accepts);
 }

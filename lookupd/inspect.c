@@ -76,12 +76,6 @@ inspect_query(const struct database *db, const struct address *postmaster, const
 
 /* ---- records in words ----------------------------------------------------------------------------- */
 
-static bool
-is_canary(struct span key)
-{
-	return span_eq(key, SPAN("D" LAYOUT_CANARY_DOMAIN));
-}
-
 static void
 put_time(FILE *to, uint64_t unix_seconds)
 {
@@ -130,7 +124,7 @@ put_domain_info(struct span key, struct span value, FILE *to)
 {
 	struct domain d;
 
-	if (key.len == 0 || is_canary(key))
+	if (key.len == 0 || key_is_canary(key))
 		return;
 	if (key.p[0] == KEY_ROUTE) {
 		fputs("route: ", to);
@@ -140,7 +134,10 @@ put_domain_info(struct span key, struct span value, FILE *to)
 		fputs("domain: ", to);
 		report_octets(to, span_from(key, 1));
 		if (domain_decode(value, &d) == RECORD_OK)
-			fprintf(to, " recipients=%" PRIu64 "\n", d.count);
+			fprintf(to,
+			    " recipients=%" PRIu64 " accepted=%" PRIu64 " before=%" PRIu64
+			    " taken=%" PRIu64 "\n",
+			    d.count, d.accepts, d.before, d.taken);
 		else
 			fputs(" of a newer version\n", to);
 	}
@@ -157,6 +154,11 @@ inspect_info(const struct database *db, FILE *to)
 	put_time(to, db->header.built);
 	fprintf(to, "\nrecipients: %" PRIu64 "\ndomains: %" PRIu64 "\noctets: %zu\n",
 	    db->header.recipients, db->header.domains, db->len);
+	if (db->header.before != 0)
+		fprintf(to, "before: generation=%" PRIu64 " domains-lost=%" PRIu64 "\n",
+		    db->header.before, db->header.lost);
+	if (db->header.forced)
+		fputs("forced: yes\n", to);
 	put_sources(db, to);
 	while (database_next(db, &at, &key, &value) == CDBFILE_FOUND)
 		put_domain_info(key, value, to);

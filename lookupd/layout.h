@@ -80,6 +80,10 @@ enum {
 	HEADER_LITERAL_DOMAIN = 25,   /* domain that stands for those addresses */
 	HEADER_PATTERN = 26,          /* repeated, in order: regular expression, NUL, leaf */
 	HEADER_SOURCE = 0x81,         /* repeated: 32 octets SHA-256, then KIND:NAME */
+	/* u64 each: generation before, domains lost, accepting leaves of boxes before, of these no more */
+	HEADER_BEFORE = 0x82,
+	HEADER_FORCED = 0x83, /* empty: whatever was lost, it is meant */
+	HEADER_FILES = 0x84,  /* u64, accepting leaves that are in no domain's table */
 };
 
 enum {
@@ -115,6 +119,8 @@ enum {
 	DOMAIN_SIZE = 10,        /* u64, size limit of recipients without one */
 	DOMAIN_HOST_CHARSET = 11, /* of T records, 32 octets: octets that the domain may have */
 	DOMAIN_COUNT = 0x81,      /* u64, recipients */
+	DOMAIN_ACCEPTS = 0x82,    /* u64, recipients that are accepted */
+	DOMAIN_BEFORE = 0x83,     /* u64 accepted by the database before, u64 of these no more */
 };
 
 /*

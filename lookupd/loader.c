@@ -8,6 +8,7 @@
 #include "lib/bug.h"
 #include "lib/digest.h"
 
+#include "lookupd/guard.h"
 #include "lookupd/lookup.h"
 
 enum {
@@ -28,6 +29,10 @@ struct loader {
 	struct cdbfile_check check;
 	struct database_at at; /* where the next record begins */
 	uint64_t records, recipients, domains, files;
+	bool guarded;
+	struct guard_check guard;
+	const struct database *in_service; /* NULL: none */
+	struct database_at in_service_at;
 };
 
 static enum loader_status
@@ -59,6 +64,7 @@ static enum loader_status phase_tables(struct loader *l);
 static enum loader_status phase_records(struct loader *l);
 static enum loader_status phase_header(struct loader *l);
 static enum loader_status phase_canary(struct loader *l);
+static enum loader_status phase_guard(struct loader *l);
 
 /* How long the file is, and memory for it. */
 static enum loader_status
@@ -154,6 +160,7 @@ static enum loader_status
 phase_records(struct loader *l)
 {
 	struct span key, value;
+	struct domain d;
 
 	for (unsigned i = 0; i < STEP_RECORDS; i++) {
 		switch (database_next(l->db, &l->at, &key, &value)) {
@@ -167,7 +174,9 @@ phase_records(struct loader *l)
 		l->records++;
 		l->recipients += key_is_recipient(key);
 		l->domains += key_is_domain(key);
-		l->files += key_is_file(key);
+		l->files += key_is_file(key) && leaf_accepts(value);
+		if (key_is_domain(key) && domain_decode(value, &d) == RECORD_OK)
+			guard_check_domain(&l->guard, span_from(key, 1), &d);
 	}
 	return LOADER_MORE;
 }
@@ -181,7 +190,8 @@ check_counts(const struct loader *l)
 	if (l->check.used != l->records || l->domains != h->domains + 1 ||
 	    l->recipients != h->recipients + 1)
 		return "its records are not as many as its header says";
-	if ((h->recipients == 0 && l->files == 0) || h->domains == 0)
+	/* Row 264: an empty one takes an explicit word. */
+	if (((h->recipients == 0 && l->files == 0) || h->domains == 0) && !h->forced)
 		return "it has no recipients";
 	return NULL;
 }
@@ -212,8 +222,41 @@ phase_header(struct loader *l)
 static enum loader_status
 phase_canary(struct loader *l)
 {
-	return lookup_canary(l->db) ? LOADER_DONE
-	                            : refuse(l, "no canary: its keys were made by other rules");
+	if (!lookup_canary(l->db))
+		return refuse(l, "no canary: its keys were made by other rules");
+	if (!l->guarded || l->db->header.forced)
+		return LOADER_DONE;
+	guard_check_header(&l->guard, &l->db->header);
+	return next_phase(l, phase_guard);
+}
+
+/* A domain in service beside the same one of the new database. */
+static void
+check_pair(struct loader *l, struct span key, const struct domain *before)
+{
+	struct span value;
+	struct domain after;
+	bool found = database_get(l->db, key, &value) == CDBFILE_FOUND &&
+	             domain_decode(value, &after) == RECORD_OK;
+
+	guard_check_pair(&l->guard, span_from(key, 1), before, found ? &after : NULL);
+}
+
+static enum loader_status
+phase_guard(struct loader *l)
+{
+	struct span key, value;
+	struct domain before;
+
+	if (l->in_service == NULL || l->in_service->header.generation == l->db->header.before)
+		return l->guard.wrong ? refuse(l, l->guard.why) : LOADER_DONE;
+	for (unsigned i = 0; i < STEP_RECORDS; i++) {
+		if (database_next(l->in_service, &l->in_service_at, &key, &value) != CDBFILE_FOUND)
+			return l->guard.wrong ? refuse(l, l->guard.why) : LOADER_DONE;
+		if (key_is_domain(key) && domain_decode(value, &before) == RECORD_OK)
+			check_pair(l, key, &before);
+	}
+	return LOADER_MORE;
 }
 
 /* ---- life ------------------------------------------------------------------------------------ */
@@ -255,6 +298,14 @@ loader_new_memory(uint8_t *octets, size_t len)
 	l->db->octets = octets;
 	l->db->len = len;
 	return l;
+}
+
+void
+loader_guard(struct loader *l, unsigned share, const struct database *in_service)
+{
+	l->guarded = true;
+	l->in_service = in_service;
+	guard_check_init(&l->guard, share);
 }
 
 void

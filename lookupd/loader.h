@@ -28,10 +28,17 @@ struct loader *loader_new_memory(uint8_t *octets, size_t len);
 
 void loader_free(struct loader **l);
 
+/*
+ * The file must also be a safe successor (guard.h): by what it says of the one that it replaced,
+ * and, when that is not the one in service, compared with that.
+ * In: in_service, NULL for none; must outlive the loader.
+ */
+void loader_guard(struct loader *l, unsigned share, const struct database *in_service);
+
 /* Does about 4 ms of work. */
 enum loader_status loader_step(struct loader *l);
 
-/* After LOADER_BAD: why, a static text. */
+/* After LOADER_BAD: why; lives as long as the loader. */
 const char *loader_error(const struct loader *l);
 
 /* After LOADER_BAD: the file could not be read (as opposed to: it is wrong). */
@@ -42,7 +49,7 @@ struct database *loader_take(struct loader *l);
 
 /*
  * All steps at once. Takes ownership of fd.
- * Out: *error_out, a static text; *unreadable_out, as above.
+ * Out: *error_out, a static text: there is no guard; *unreadable_out, as above.
  * Returns: the database, or NULL.
  */
 struct database *loader_load(int fd, const char **error_out, bool *unreadable_out);

@@ -384,6 +384,7 @@ lookup_match_name(enum lookup_match match)
 	    [MATCH_BOX] = "box",
 	    [MATCH_DOMAIN] = "domain",
 	    [MATCH_POSTMASTER] = "postmaster",
+	    [MATCH_OBSERVED] = "observed",
 	};
 
 	return names[match];

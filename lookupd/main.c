@@ -30,8 +30,7 @@ on_idle(void *arg)
 static int
 on_conf(struct program *prog)
 {
-	return serve_init(
-	    prog->state, prog->loop, prog->conf->limits.unknown_rate, prog->conf->top.postmaster);
+	return serve_init(prog->state, prog->loop, prog->conf);
 }
 
 static int
@@ -48,12 +47,18 @@ on_peer(struct program *prog, enum program_id peer, unsigned index, uint32_t ins
 static int
 on_file(struct program *prog, const struct msg_file *file, int fd)
 {
-	if (file->kind != FILE_RECIPIENTS) {
+	switch (file->kind) {
+	case FILE_RECIPIENTS:
+		serve_file(prog->state, file->name, fd, !prog->started);
+		return 0;
+	case FILE_PREVIOUS:
+		serve_previous(prog->state, file->name, fd);
+		program_file_verdict(prog, FILE_PREVIOUS, true, "kept for need");
+		return 0;
+	default:
 		close(fd);
 		return -1;
 	}
-	serve_file(prog->state, file->name, fd, !prog->started);
-	return 0;
 }
 
 static void

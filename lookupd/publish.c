@@ -54,12 +54,35 @@ end(struct publish *p)
 	errno = error;
 }
 
+/* TARGET.prev becomes another name of what TARGET is; there is always a file under both. */
+static int
+keep_previous(const char *target)
+{
+	char *previous = NULL, *temp = NULL;
+	int status = -1;
+
+	if (asprintf(&previous, "%s.prev", target) < 0)
+		return -1;
+	if (asprintf(&temp, "%s.prev.new", target) < 0) {
+		free(previous);
+		return -1;
+	}
+	unlink(temp); /* of one that was killed */
+	if (link(target, temp) == 0 && rename(temp, previous) == 0)
+		status = 0;
+	unlink(temp); /* rename leaves it when both are one file already */
+	free(previous);
+	free(temp);
+	return status;
+}
+
 int
 publish_commit(struct publish *p)
 {
 	const char *target = p->target;
 
-	if (fchmod(p->fd, 0644) < 0 || fsync(p->fd) < 0 || rename(p->temp, target) < 0) {
+	if (fchmod(p->fd, 0644) < 0 || fsync(p->fd) < 0 || (p->keep && keep_previous(target) < 0) ||
+	    rename(p->temp, target) < 0) {
 		int error = errno;
 
 		publish_abort(p);

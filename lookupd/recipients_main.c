@@ -11,6 +11,7 @@
 #include "lib/clock.h"
 
 #include "lookupd/compile.h"
+#include "lookupd/guard.h"
 #include "lookupd/inspect.h"
 #include "lookupd/loader.h"
 #include "lookupd/report.h"
@@ -19,14 +20,15 @@ struct arguments {
 	const char *output;
 	struct address postmaster;
 	bool has_postmaster;
-	bool shrink;
+	bool force;
+	uint64_t share;
 	const char *const *rest;
 	size_t rest_count;
 };
 
 static const char usage_text[] =
-    "usage: gatehouse-recipients compile -o recipients.cdb [--postmaster ADDRESS] [--shrink]\n"
-    "           SOURCE...\n"
+    "usage: gatehouse-recipients compile -o recipients.cdb [--postmaster ADDRESS] [--force]\n"
+    "           [--max-loss PERCENT] SOURCE...\n"
     "       gatehouse-recipients query [--postmaster ADDRESS] recipients.cdb ADDRESS...\n"
     "       gatehouse-recipients info recipients.cdb\n"
     "       gatehouse-recipients dump recipients.cdb\n"
@@ -78,7 +80,8 @@ command_compile(const struct arguments *a)
 	    .source_count = a->rest_count,
 	    .postmaster = a->has_postmaster ? &a->postmaster : NULL,
 	    .now = clock_unix(),
-	    .shrink = a->shrink,
+	    .share = (unsigned)a->share,
+	    .force = a->force,
 	};
 
 	return a->output != NULL ? compile(&options, stderr) : usage();
@@ -148,6 +151,15 @@ take_postmaster(struct arguments *a, const char *text)
 	return a->has_postmaster;
 }
 
+static bool
+take_share(struct arguments *a, const char *text)
+{
+	if (span_decimal(span_str(text), 100, &a->share))
+		return true;
+	complain("--max-loss is a number of percent", span_str(text));
+	return false;
+}
+
 /* Returns: EX_OK, EX_USAGE; or -1 when help was asked for and given. */
 static int
 parse_arguments(const struct command *command, int argc, char **argv, struct arguments *a)
@@ -155,7 +167,8 @@ parse_arguments(const struct command *command, int argc, char **argv, struct arg
 	static const struct option options[] = {
 	    {"output", required_argument, NULL, 'o'},
 	    {"postmaster", required_argument, NULL, 'p'},
-	    {"shrink", no_argument, NULL, 's'},
+	    {"force", no_argument, NULL, 'F'},
+	    {"max-loss", required_argument, NULL, 'l'},
 	    {"help", no_argument, NULL, 'h'},
 	    {NULL, 0, NULL, 0},
 	};
@@ -166,8 +179,10 @@ parse_arguments(const struct command *command, int argc, char **argv, struct arg
 			return fputs(usage_text, stdout), -1;
 		if (option == 'o' && command->makes)
 			a->output = optarg;
-		else if (option == 's' && command->makes)
-			a->shrink = true;
+		else if (option == 'F' && command->makes)
+			a->force = true;
+		else if (option == 'l' && command->makes && take_share(a, optarg))
+			continue;
 		else if (option != 'p' || !command->takes_postmaster || !take_postmaster(a, optarg))
 			return usage();
 	}
@@ -179,7 +194,7 @@ parse_arguments(const struct command *command, int argc, char **argv, struct arg
 int
 main(int argc, char **argv)
 {
-	struct arguments a = {0};
+	struct arguments a = {.share = GUARD_SHARE_DEFAULT};
 	int status;
 
 	if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))

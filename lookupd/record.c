@@ -47,6 +47,15 @@ attr_put_u64(struct buf *b, uint8_t type, uint64_t v)
 	buf_put_u64(b, v);
 }
 
+static void
+attr_put_numbers(struct buf *b, uint8_t type, const uint64_t *numbers, size_t count)
+{
+	buf_put_u8(b, type);
+	buf_put_u16(b, (uint16_t)(8 * count));
+	for (size_t i = 0; i < count; i++)
+		buf_put_u64(b, numbers[i]);
+}
+
 /* Each takes the whole of an attribute, or says false. */
 static bool
 take_u16(struct span s, uint16_t *v_out)
@@ -222,6 +231,39 @@ header_own_address(void *record, struct span s)
 	return s.len == 16;
 }
 
+static bool
+take_numbers(struct span s, uint64_t *const *numbers, size_t count)
+{
+	struct cursor c = cursor_over(s);
+
+	for (size_t i = 0; i < count; i++)
+		if (!cursor_u64(&c, numbers[i]))
+			return false;
+	return c.left == 0;
+}
+
+static bool
+header_before(void *record, struct span s)
+{
+	struct header *h = record;
+
+	return take_numbers(
+	    s, (uint64_t *[]){&h->before, &h->lost, &h->files_before, &h->files_taken}, 4);
+}
+
+static bool
+header_forced(void *record, struct span s)
+{
+	((struct header *)record)->forced = true;
+	return s.len == 0;
+}
+
+static bool
+header_files(void *record, struct span s)
+{
+	return take_u64(s, &((struct header *)record)->files);
+}
+
 static const struct attr_row header_rows[] = {
     {HEADER_VERSION, header_version},
     {HEADER_GENERATION, header_generation},
@@ -239,6 +281,9 @@ static const struct attr_row header_rows[] = {
     {HEADER_ALIAS_CONTROLLER, header_alias_controller},
     {HEADER_OWN_ADDRESS, header_own_address},
     {HEADER_LITERAL_DOMAIN, header_literal_domain},
+    {HEADER_BEFORE, header_before},
+    {HEADER_FORCED, header_forced},
+    {HEADER_FILES, header_files},
 };
 
 enum record_status
@@ -268,6 +313,11 @@ header_put(struct buf *b, const struct header *h)
 	attr_put_u64(b, HEADER_BUILT, h->built);
 	attr_put_u64(b, HEADER_RECIPIENTS, h->recipients);
 	attr_put_u64(b, HEADER_DOMAINS, h->domains);
+	attr_put_u64(b, HEADER_FILES, h->files);
+	attr_put_numbers(
+	    b, HEADER_BEFORE, (uint64_t[]){h->before, h->lost, h->files_before, h->files_taken}, 4);
+	if (h->forced)
+		attr_put(b, HEADER_FORCED, span_of("", 0));
 }
 
 /* ---- domains ------------------------------------------------------------------------------------ */
@@ -358,6 +408,20 @@ domain_count(void *record, struct span s)
 	return take_u64(s, &((struct domain *)record)->count);
 }
 
+static bool
+domain_accepts(void *record, struct span s)
+{
+	return take_u64(s, &((struct domain *)record)->accepts);
+}
+
+static bool
+domain_before(void *record, struct span s)
+{
+	struct domain *d = record;
+
+	return take_numbers(s, (uint64_t *[]){&d->before, &d->taken}, 2);
+}
+
 static const struct attr_row domain_rows[] = {
     {DOMAIN_PREFIX, domain_prefix},
     {DOMAIN_REAL, domain_real},
@@ -371,6 +435,8 @@ static const struct attr_row domain_rows[] = {
     {DOMAIN_SIZE, domain_size},
     {DOMAIN_HOST_CHARSET, domain_host_charset},
     {DOMAIN_COUNT, domain_count},
+    {DOMAIN_ACCEPTS, domain_accepts},
+    {DOMAIN_BEFORE, domain_before},
 };
 
 enum record_status
@@ -419,6 +485,8 @@ domain_put(struct buf *b, const struct domain *d)
 		attr_put_u64(b, DOMAIN_SIZE, d->size);
 	put_set(b, DOMAIN_HOST_CHARSET, d->host_charset);
 	attr_put_u64(b, DOMAIN_COUNT, d->count);
+	attr_put_u64(b, DOMAIN_ACCEPTS, d->accepts);
+	attr_put_numbers(b, DOMAIN_BEFORE, (uint64_t[]){d->before, d->taken}, 2);
 }
 
 bool
@@ -678,6 +746,12 @@ key_is_domain(struct span key)
 	size_t i = key_type_index(key);
 
 	return i < KEY_TYPES && key_types[i].domain;
+}
+
+bool
+key_is_canary(struct span key)
+{
+	return span_eq(key, SPAN("D" LAYOUT_CANARY_DOMAIN));
 }
 
 bool

@@ -36,6 +36,10 @@ void attr_put_u64(struct buf *b, uint8_t type, uint64_t v);
 
 struct header {
 	uint64_t generation, built, recipients, domains;
+	uint64_t files; /* accepting leaves that are in no domain's table */
+	/* Of the database that was replaced: its generation, and what is gone. */
+	uint64_t before, lost, files_before, files_taken;
+	bool forced; /* the operator wanted all that */
 	uint16_t version;
 	uint32_t flags;         /* of HEADER_FLAG_ */
 	struct span attributes; /* the whole value, for those that repeat */
@@ -73,6 +77,8 @@ struct domain {
 	bool has_prefix, has_aliases;
 	struct span host_charset; /* of a T record */
 	uint64_t count;
+	uint64_t accepts;       /* recipients that are accepted */
+	uint64_t before, taken; /* accepted by the database before, and of these no more */
 };
 
 enum record_status domain_decode(struct span value, struct domain *d_out);
@@ -151,6 +157,9 @@ void key_put_u32(struct buf *b, enum layout_key type, uint32_t number);
 /* Records that name a recipient, and that name a domain: what the header counts. */
 bool key_is_recipient(struct span key);
 bool key_is_domain(struct span key);
+
+/* The domain of the canary. */
+bool key_is_canary(struct span key);
 
 /* Leaves of a box: extension, default file, no file. */
 bool key_is_file(struct span key);

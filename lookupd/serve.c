@@ -1,6 +1,7 @@
 #include "lookupd/serve.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -9,8 +10,12 @@
 #include "lib/log.h"
 
 #include "lookupd/counters.h"
+#include "lookupd/observe.h"
 
-enum { ALARM_PAUSE_MS = 1000 };
+enum {
+	ALARM_PAUSE_MS = 1000,
+	AGE_ALARM_PAUSE_MS = 60 * 1000,
+};
 
 /* ---- questions ---------------------------------------------------------------------------------- */
 
@@ -57,7 +62,7 @@ log_throttled(struct worker *w)
 	w->throttled = true;
 	log_begin(&l, EVENT_lookups_throttled);
 	log_u64(&l, "worker", w->index);
-	log_u64(&l, "rate", w->serve->miss_rate);
+	log_u64(&l, "rate", w->serve->conf->limits.unknown_rate);
 	log_end(&l);
 }
 
@@ -96,6 +101,62 @@ fill_grant(const struct worker *w, struct msg_rcpt_answer *answer)
 	grant_make(w->serve->key, &terms, answer->grant);
 }
 
+/* Seconds since the database was made; 0 for one from the future. */
+static uint64_t
+database_age(const struct serve *s)
+{
+	uint64_t now = clock_unix();
+
+	return now > s->db->header.built ? now - s->db->header.built : 0;
+}
+
+/* A database that nobody has made anew for so long does not know who is unknown. */
+static bool
+over_age(struct serve *s)
+{
+	uint64_t most = s->conf->top.recipients_max_age, age = database_age(s);
+	struct log_line l;
+
+	if (most == 0 || age <= most)
+		return false;
+	LOOKUPD_COUNT(over_age)++;
+	if (loop_now(s->loop) >= s->age_alarm_at_ms) {
+		s->age_alarm_at_ms = loop_now(s->loop) + AGE_ALARM_PAUSE_MS;
+		log_begin(&l, EVENT_database_over_age);
+		log_u64(&l, "age", age);
+		log_u64(&l, "most", most);
+		log_u64(&l, "generation", s->db->header.generation);
+		log_end(&l);
+	}
+	return true;
+}
+
+static bool
+is_exempt(const struct serve *s, const struct address *asked, struct span class)
+{
+	const struct conf_strings *classes = &s->conf->top.unfiltered;
+
+	if (span_eq_nocase(address_local(asked), SPAN("postmaster")))
+		return true;
+	for (size_t i = 0; i < classes->count; i++)
+		if (span_eq(class, span_str(classes->items[i])))
+			return true;
+	return false;
+}
+
+/* What becomes of a recipient whom the database does not know. */
+static void
+judge_unknown(struct serve *s, const struct address *asked, struct lookup_result *r)
+{
+	if (observe(&s->conf->top.observe, s->db, asked, r)) {
+		LOOKUPD_COUNT(observed)++;
+		return;
+	}
+	if (over_age(s))
+		*r = (struct lookup_result){
+		    .verdict = RCPT_TROUBLE, .trouble = "the database is too old"};
+}
+
 /* What the database says, into the answer. In: asked, for as long as the answer is used. */
 static void
 decide(struct worker *w, const struct address *asked, struct msg_rcpt_answer *answer)
@@ -109,6 +170,8 @@ decide(struct worker *w, const struct address *asked, struct msg_rcpt_answer *an
 		alarm_unevaluable(s, asked, r.trouble);
 	if (r.verdict != RCPT_ACCEPTED)
 		bucket_take(&w->misses);
+	if (r.verdict == RCPT_UNKNOWN_USER)
+		judge_unknown(s, asked, &r);
 	answer->verdict = (uint8_t)r.verdict;
 	answer->status = r.status;
 	answer->text = r.text;
@@ -120,6 +183,8 @@ decide(struct worker *w, const struct address *asked, struct msg_rcpt_answer *an
 	answer->class = r.class;
 	answer->size_limit = r.size_limit;
 	answer->delivered_to = r.delivered_to;
+	answer->observed = r.match == MATCH_OBSERVED;
+	answer->exempt = is_exempt(s, asked, r.class);
 	fill_grant(w, answer);
 }
 
@@ -216,7 +281,8 @@ serve_peer(struct serve *s, unsigned index, uint32_t instance, int fd)
 	w->serve = s;
 	w->index = index;
 	w->instance = instance;
-	bucket_init(&w->misses, s->miss_rate, s->miss_rate * SERVE_BURST_S, loop_now(s->loop));
+	bucket_init(&w->misses, s->conf->limits.unknown_rate,
+	    s->conf->limits.unknown_rate * SERVE_BURST_S, loop_now(s->loop));
 	s->worker_count++;
 	if (s->workers[index] != NULL)
 		worker_free(s->workers[index]);
@@ -266,18 +332,34 @@ load_ended(struct serve *s)
 	loader_free(&s->loading);
 	free(s->loading_name);
 	s->loading_name = NULL;
+	s->loading_previous = false;
+}
+
+/* Loud: mail is judged by what was true before. */
+static void
+log_previous(const struct serve *s)
+{
+	struct log_line l;
+
+	log_begin(&l, EVENT_database_previous);
+	log_str(&l, "path", s->loading_name);
+	log_u64(&l, "generation", s->db->header.generation);
+	log_u64(&l, "built", s->db->header.built);
+	log_end(&l);
 }
 
 static void
 take_into_service(struct serve *s)
 {
 	struct database *old = s->db;
+	bool previous;
 	char detail[80];
 	struct buf b = buf_over(detail, sizeof(detail) - 1);
 
 	s->db = loader_take(s->loading);
 	database_free(&old);
-	s->alarm_at_ms = 0;
+	s->alarm_at_ms = s->age_alarm_at_ms = 0;
+	LOOKUPD_COUNT(previous_in_service) = s->loading_previous;
 	for (size_t i = 0; i < SERVE_WORKERS; i++)
 		if (s->workers[i] != NULL)
 			tell_generation(s->workers[i]);
@@ -288,15 +370,24 @@ take_into_service(struct serve *s)
 	    (unsigned long long)s->db->header.generation,
 	    (unsigned long long)s->db->header.recipients);
 	detail[b.len] = '\0';
+	if (s->loading_previous)
+		log_previous(s);
+	previous = s->loading_previous;
 	load_ended(s);
-	s->on_verdict(s->arg, true, detail);
+	if (!previous) /* the verdict on the one in place has been given */
+		s->on_verdict(s->arg, true, detail);
 }
 
-static void
-keep_old(struct serve *s, const char *error)
-{
-	struct log_line l;
+static void load_previous(struct serve *s);
 
+static void
+keep_old(struct serve *s, const char *reason)
+{
+	bool previous = s->loading_previous;
+	struct log_line l;
+	char error[200];
+
+	snprintf(error, sizeof(error), "%s", reason); /* which may be the loader's */
 	LOOKUPD_COUNT(databases_refused)++;
 	log_begin(&l, EVENT_database_refused);
 	log_str(&l, "path", s->loading_name);
@@ -304,7 +395,10 @@ keep_old(struct serve *s, const char *error)
 	log_u64(&l, "serving", s->db != NULL ? s->db->header.generation : 0);
 	log_end(&l);
 	load_ended(s);
+	if (previous)
+		return;
 	s->on_verdict(s->arg, false, error);
+	load_previous(s);
 }
 
 static enum loader_status
@@ -329,17 +423,48 @@ on_load_timer(void *arg)
 		keep_old(s, "out of memory");
 }
 
+/* When what is in place is no good and there is nothing else. */
+static void
+load_previous(struct serve *s)
+{
+	int fd = s->previous_fd;
+
+	if (s->db != NULL || fd < 0)
+		return;
+	s->previous_fd = -1;
+	s->loading = loader_new(fd);
+	s->loading_name = s->previous_name;
+	s->previous_name = NULL;
+	s->loading_previous = true;
+	if (s->loading == NULL)
+		keep_old(s, "out of memory");
+	else if (!s->at_once)
+		on_load_timer(s);
+}
+
+void
+serve_previous(struct serve *s, struct span name, int fd)
+{
+	if (s->previous_fd >= 0)
+		close(s->previous_fd);
+	free(s->previous_name);
+	s->previous_fd = fd;
+	s->previous_name = strndup((const char *)name.p, name.len);
+}
+
 void
 serve_file(struct serve *s, struct span name, int fd, bool at_once)
 {
 	timer_stop(&s->load_timer);
 	load_ended(s); /* one that is overtaken before it was taken */
+	s->at_once = at_once;
 	s->loading_name = strndup((const char *)name.p, name.len);
 	s->loading = loader_new(fd);
 	if (s->loading == NULL || s->loading_name == NULL) {
 		keep_old(s, "out of memory");
 		return;
 	}
+	loader_guard(s->loading, (unsigned)s->conf->top.recipients_loss, s->db);
 	while (at_once && s->loading != NULL)
 		(void)load_step(s);
 	if (s->loading != NULL)
@@ -349,10 +474,13 @@ serve_file(struct serve *s, struct span name, int fd, bool at_once)
 /* ---- life --------------------------------------------------------------------------------------- */
 
 int
-serve_init(struct serve *s, struct loop *loop, uint64_t miss_rate, const char *postmaster)
+serve_init(struct serve *s, struct loop *loop, const struct conf *conf)
 {
+	const char *postmaster = conf->top.postmaster;
+
 	s->loop = loop;
-	s->miss_rate = miss_rate;
+	s->conf = conf;
+	s->previous_fd = -1;
 	s->has_postmaster = postmaster != NULL;
 	if (postmaster == NULL)
 		return 0;
@@ -398,6 +526,11 @@ serve_clear(struct serve *s)
 			worker_free(s->workers[i]);
 	timer_stop(&s->load_timer);
 	load_ended(s);
+	if (s->previous_fd >= 0)
+		close(s->previous_fd);
+	s->previous_fd = -1;
+	free(s->previous_name);
+	s->previous_name = NULL;
 	database_free(&s->db);
 	grant_key_free(&s->key);
 }

@@ -8,6 +8,7 @@
 #include "lib/link.h"
 #include "lib/loop.h"
 #include "lib/bucket.h"
+#include "lib/conf.h"
 #include "lookupd/loader.h"
 #include "lookupd/lookup.h"
 
@@ -30,16 +31,21 @@ struct serve {
 	struct loop *loop;
 	struct database *db; /* NULL: none, everything is trouble */
 	struct grant_key *key;
+	const struct conf *conf;
 	struct address postmaster;
 	bool has_postmaster;
-	uint64_t miss_rate;
 	struct worker *workers[SERVE_WORKERS];
 	size_t worker_count;
 
 	struct loader *loading; /* NULL: nothing is being loaded */
 	char *loading_name;     /* for the log */
+	bool loading_previous;  /* it is the one before, in the place of a bad one */
+	bool at_once;           /* nobody asks yet: no pauses */
+	int previous_fd;        /* the database before the one in place; -1: none */
+	char *previous_name;
 	struct timer load_timer;
 	uint64_t alarm_at_ms; /* when the log may have the next line about a bad record */
+	uint64_t age_alarm_at_ms;
 
 	/* A file was taken or refused. */
 	void (*on_verdict)(void *arg, bool taken, const char *detail);
@@ -50,11 +56,10 @@ struct serve {
 };
 
 /*
- * In: s, zeroed but for the callbacks; miss_rate, unknown recipients a second and worker;
- * postmaster, NULL for none.
+ * In: s, zeroed but for the callbacks; conf, which must outlive it.
  * Returns: 0, or -1 when the postmaster is not an address.
  */
-int serve_init(struct serve *s, struct loop *loop, uint64_t miss_rate, const char *postmaster);
+int serve_init(struct serve *s, struct loop *loop, const struct conf *conf);
 
 /* Returns: 0, or -1 when memory is out. */
 int serve_set_key(struct serve *s, const uint8_t key[GRANT_KEY_LEN]);
@@ -67,6 +72,12 @@ int serve_peer(struct serve *s, unsigned index, uint32_t instance, int fd);
  * fd. In: at_once, before anybody asks; otherwise in steps between which questions are answered.
  */
 void serve_file(struct serve *s, struct span name, int fd, bool at_once);
+
+/*
+ * The database that was in place before the one that is: taken when that is refused and nothing
+ * is in service. Takes ownership of fd.
+ */
+void serve_previous(struct serve *s, struct span name, int fd);
 
 /* Goes on until the last worker has closed its link. */
 void serve_drain(struct serve *s);

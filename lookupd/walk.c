@@ -56,8 +56,8 @@ note_domain(struct walk *w, struct span key, struct span value)
 	if (key.p[0] != KEY_DOMAIN || domain_decode(value, &d) != RECORD_OK)
 		return 0;
 	for (size_t i = 0; i < d.table_count; i++) {
-		if (room((void **)&w->entries, &w->entry_cap, w->entry_count,
-			sizeof(*w->entries)) < 0)
+		if (room((void **)&w->entries, &w->entry_cap, w->entry_count, sizeof(*w->entries)) <
+		    0)
 			return -1;
 		w->entries[w->entry_count++] = (struct entry){d.tables[i], w->name_count - 1};
 	}

@@ -82,6 +82,20 @@ journal_recipient(const struct session *s, struct span asked, enum reply_id repl
 	log_end(&l);
 }
 
+void
+journal_observed(const struct session *s, struct span asked)
+{
+	struct log_line l;
+
+	log_begin(&l, EVENT_recipient_observed);
+	log_session(&l, s);
+	log_span(&l, "id", id_span(&s->transaction->id));
+	log_span(&l, "from", address_span(&s->transaction->from));
+	log_span(&l, "to", asked);
+	log_reply(&l, REPLY_unknown_user);
+	log_end(&l);
+}
+
 static const char *
 verdict_of(const struct transaction *t)
 {

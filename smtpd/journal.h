@@ -15,6 +15,9 @@ void journal_end(const struct session *s);
 /* A recipient that was not accepted. */
 void journal_recipient(const struct session *s, struct span asked, enum reply_id reply);
 
+/* One that is only accepted because its domain is observed. */
+void journal_observed(const struct session *s, struct span asked);
+
 /* The summary of a transaction. */
 void journal_transaction(const struct session *s);
 

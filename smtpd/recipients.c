@@ -103,6 +103,8 @@ settle(struct session *s, enum reply_id id, const struct msg_rcpt_answer *answer
 		count(COUNT_recipients_accepted);
 		s->accepted++;
 		admission_recipient(s->worker, &s->admission, true);
+		if (answer->observed)
+			journal_observed(s, asked);
 	} else {
 		count(reply_get(id)->kind == REPLY_KIND_REFUSED ? COUNT_recipients_refused
 								: COUNT_recipients_deferred);

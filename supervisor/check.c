@@ -106,6 +106,21 @@ check_postmaster(struct check *c)
 		error(c, "postmaster", "is not an address");
 }
 
+static void
+check_observe(struct check *c)
+{
+	const struct conf_strings *domains = &c->conf->top.observe;
+
+	for (size_t i = 0; i < domains->count; i++)
+		if (!address_domain_ok(span_str(domains->items[i])))
+			error(c, "observe", "%s is not a domain name", domains->items[i]);
+		else
+			warning(c, "observe",
+			    "%s: who is not in the database is accepted, and the back end bounces "
+			    "what it does not know: backscatter goes on",
+			    domains->items[i]);
+}
+
 /* ---- files ---- */
 
 const char *
@@ -591,6 +606,7 @@ check_configuration(const struct conf *conf, const struct conf_lines *lines, FIL
 	    check_clients,
 	    check_recipients,
 	    check_postmaster,
+	    check_observe,
 	    check_rundir,
 	    check_users,
 	    check_tls,

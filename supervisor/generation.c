@@ -102,7 +102,8 @@ on_status_answer(void *ctx, struct link *link, const union msg *m, int *fd)
 static void
 on_file_verdict(void *ctx, struct link *link, const union msg *m, int *fd)
 {
-	static const char *const kinds[] = {"recipients", "certificate", "key"};
+	static const char *const kinds[] = {
+	    "recipients", "certificate", "key", "previous", "overlay"};
 	struct child *c = ctx;
 	struct log_line l;
 
@@ -110,7 +111,9 @@ on_file_verdict(void *ctx, struct link *link, const union msg *m, int *fd)
 	(void)fd;
 	log_begin(&l, m->file_verdict.taken ? EVENT_file_taken : EVENT_file_rejected);
 	log_str(&l, "by", program_name(c->id));
-	log_str(&l, "kind", m->file_verdict.kind < 3 ? kinds[m->file_verdict.kind] : "?");
+	log_str(&l, "kind",
+	    m->file_verdict.kind < sizeof(kinds) / sizeof(kinds[0]) ? kinds[m->file_verdict.kind]
+								    : "?");
 	log_span(&l, "detail", m->file_verdict.detail);
 	log_end(&l);
 	if (c->files_open > 0)

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <pwd.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -148,6 +149,30 @@ setup_send_file(struct child *c, enum file_kind kind, const char *path)
 	return 0;
 }
 
+/* A file that need not be there, and without which everything goes on. */
+static void
+send_optional(struct child *c, enum file_kind kind, const char *path)
+{
+	struct msg_file m = {.kind = (uint8_t)kind, .count = 1, .name = span_str(path)};
+	int fd = open_trusted(path);
+
+	if (fd < 0 && errno != ENOENT)
+		log_event_errno(EVENT_file_refused, "path", path, errno);
+	if (fd >= 0 && link_send(c->control, MSG_file, &m, fd))
+		c->files_open++;
+}
+
+/* PATH and a suffix. */
+static void
+send_beside(struct child *c, enum file_kind kind, const char *path, const char *suffix)
+{
+	char beside[4096];
+	int n = snprintf(beside, sizeof(beside), "%s%s", path, suffix);
+
+	if (n > 0 && (size_t)n < sizeof(beside))
+		send_optional(c, kind, beside);
+}
+
 /* In: index, 0 for the pair in section tls, then those of the sections keypair. */
 static const char *
 path_of_pair(const struct conf *conf, enum file_kind kind, size_t index)
@@ -191,8 +216,11 @@ send_files(struct child *c)
 {
 	const struct conf *conf = c->generation->conf;
 
-	if (c->id == PROGRAM_LOOKUPD)
+	if (c->id == PROGRAM_LOOKUPD) {
+		/* First what is taken should the other be no good. */
+		send_beside(c, FILE_PREVIOUS, conf->top.recipients, ".prev");
 		setup_send_file(c, FILE_RECIPIENTS, conf->top.recipients);
+	}
 	if (c->id == PROGRAM_TLS_KEYS)
 		send_pairs(c, FILE_KEY);
 	if (c->id == PROGRAM_TLSD)

@@ -72,6 +72,8 @@ static const struct {
     {"hostname", "mx1.example.net"},
     {"recipients", "/var/lib/gatehouse/recipients.cdb"},
     {"postmaster", "admin@example.com"},
+    {"observe", "example.com"},
+    {"unfiltered", "unfiltered"},
     {"trusted_relays", "192.0.2.25"},
     {"bare_lf_normalize", "192.0.2.0/24"},
     {"bare_lf_reject", "198.51.100.0/24"},

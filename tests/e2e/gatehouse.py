@@ -75,7 +75,7 @@ class Gatehouse:
 
     def compile(self, recipients, name="recipients.cdb"):
         source = self.directory.write("list", recipients)
-        done = subprocess.run([program("gatehouse-recipients"), "compile", "-o",
+        done = subprocess.run([program("gatehouse-recipients"), "compile", "--force", "-o",
                                self.directory.join(name), "list:" + source],
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         assert done.returncode == 0, done.stdout.decode()

@@ -164,6 +164,64 @@ class Database(unittest.TestCase):
         self.assertEqual(self.current(), good)
 
 
+class Guards(unittest.TestCase):
+    """What is missing from a new database was not meant to be missing."""
+
+    THIRTY = "".join("user%d@example.com\n" % i for i in range(30))
+
+    def compile(self, gateway, text, *options):
+        source = gateway.directory.write("list", text)
+        return subprocess.run([program("gatehouse-recipients"), "compile", *options, "-o",
+                               gateway.directory.join("recipients.cdb"), "list:" + source],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def test_row_264_shrunken(self):
+        with Scripted() as backend, \
+                Gatehouse(backend.port, recipients=self.THIRTY) as gateway:
+            refused = self.compile(gateway, "user0@example.com\n")
+            self.assertEqual(refused.returncode, 78, refused.stdout)
+            self.assertIn("29 of 30 in example.com", refused.stdout)
+            # One that was made elsewhere, where nobody could compare.
+            elsewhere = gateway.directory.join("elsewhere.cdb")
+            source = gateway.directory.write("list", "user0@example.com\n")
+            subprocess.run([program("gatehouse-recipients"), "compile", "-o", elsewhere,
+                            "list:" + source], check=True, stderr=subprocess.DEVNULL)
+            os.rename(elsewhere, gateway.directory.join("recipients.cdb"))
+            gateway.wait_event("file_rejected", kind="recipients")
+            with gateway.client() as client:
+                self.assertEqual(
+                    client.envelope("s@sender.example", ["user7@example.com"])[1].code, 250)
+
+    def test_row_F42_restarted_with_a_bad_file(self):
+        """The one before answers, and says so."""
+        with Scripted() as backend, Gatehouse(backend.port) as gateway:
+            gateway.compile(LIST)
+            self.assertTrue(os.path.exists(gateway.directory.join("recipients.cdb.prev")))
+            gateway.directory.write("recipients.cdb", b"x" * 5000)
+            gateway.wait_event("file_rejected", kind="recipients")
+            before = gateway.kill("lookupd")
+            gateway.wait_restarted("lookupd", before)
+            gateway.wait_event("database_previous")
+            with gateway.client() as client:
+                self.assertEqual(
+                    client.envelope("s@sender.example", ["alice@example.com"])[1].code, 250)
+
+
+class Observed(unittest.TestCase):
+    def test_observed(self):
+        """Accepted, and logged as what it would have been; foreign domains stay refused."""
+        with Scripted() as backend, \
+                Gatehouse(backend.port, options={"observe": "example.com"}) as gateway:
+            with gateway.client() as client:
+                replies = client.envelope("s@sender.example",
+                                          ["nobody@example.com", "x@foreign.example"])
+                self.assertEqual([r.code for r in replies], [250, 250, 550])
+                self.assertEqual(client.data(messages.simple()).code, 250)
+            event = gateway.wait_event("recipient_observed")
+            self.assertEqual(event["to"], "nobody@example.com")
+            self.assertEqual(event["why"], "unknown_user")
+
+
 class Query(unittest.TestCase):
     """The same file asked by the tool and by SMTP."""
 

@@ -18,7 +18,7 @@
 #include "tests/lookupd/databases.h"
 
 static char dir[] = "/tmp/gatehouse-compile-XXXXXX";
-static bool shrink;
+static bool force;
 static char output[64], input[64], source[72], messages[65536];
 
 static int
@@ -86,7 +86,8 @@ compile_with(const char *const *sources, size_t count, const char *postmaster)
 	    .sources = sources,
 	    .source_count = count,
 	    .now = 5000,
-	    .shrink = shrink};
+	    .force = force,
+	    .share = 10};
 	FILE *f = fmemopen(messages, sizeof(messages), "w");
 	int status;
 
@@ -106,6 +107,16 @@ compile_list(struct span octets, const char *postmaster)
 
 	write_file(input, octets);
 	return compile_with(sources, 1, postmaster);
+}
+static int
+compile_forced(struct span octets)
+{
+	int status;
+
+	force = true;
+	status = compile_list(octets, NULL);
+	force = false;
+	return status;
 }
 
 static struct database *
@@ -378,37 +389,95 @@ postmasters(void **state)
 	assert_int_equal(compile_list(with, "admin@away.example"), 0);
 	has("warning: the domain of the configured postmaster is not in the sources");
 	/* A refused one is none. */
-	assert_int_equal(
-	    compile_list(SPAN("postmaster@one.example reject=\"5.1.1 No\"\n"), NULL), 0);
+	assert_int_equal(compile_forced(SPAN("postmaster@one.example reject=\"5.1.1 No\"\n")), 0);
 	has("no postmaster@ in this domain");
 }
 
-/* Promise P5: half of the users gone is trouble, until somebody says that it is meant. */
-static void
-shrunken_lists(void **state)
+/* user0@d, user1@d, ... */
+static struct span
+users(const char *domain, unsigned from, unsigned upto)
 {
-	char text[8192];
-	size_t len = 0, half = 0;
+	static char text[65536];
+	size_t len = 0;
+
+	for (unsigned i = from; i < upto; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "user%u@%s\n", i, domain);
+	return span_of(text, len);
+}
+
+/* Promise P5: many of the users gone is trouble, until somebody says that it is meant. */
+static void
+row_264_shrunken_lists(void **state)
+{
+	(void)state;
+	assert_int_equal(compile_list(users("d.example", 0, 400), NULL), 0);
+	/* A tenth may go, and no more. */
+	assert_int_equal(compile_list(users("d.example", 41, 400), NULL), EX_CONFIG);
+	has("r.cdb: error: too many recipients are no longer accepted: 41 of 400 in d.example");
+	has("nothing was written (--force: it is meant)");
+	assert_int_equal(empty_dir(), 2);
+	assert_int_equal(compile_list(users("d.example", 0, 400), NULL), 0);
+	assert_int_equal(compile_list(users("d.example", 40, 400), NULL), 0);
+	/* Not how many there are counts, but who is gone. */
+	assert_int_equal(compile_list(users("d.example", 1000, 2000), NULL), EX_CONFIG);
+	has("360 of 360 in d.example");
+	assert_int_equal(compile_forced(users("d.example", 1000, 2000)), 0);
+	has("warning: too many");
+	/* Twenty may always go. */
+	assert_int_equal(compile_forced(users("d.example", 0, 20)), 0);
+	assert_int_equal(compile_list(SPAN("other@d.example\n"), NULL), 0);
+	assert_int_equal(compile_forced(users("d.example", 0, 21)), 0);
+	assert_int_equal(compile_list(SPAN("other@d.example\n"), NULL), EX_CONFIG);
+	/* Who is refused or put off now is no longer accepted; what covers him keeps him. */
+	assert_int_equal(compile_list(SPAN("@d.example reject=\"5.2.1 no\"\n"), NULL), EX_CONFIG);
+	assert_int_equal(compile_list(SPAN("@d.example\n"), NULL), 0);
+	assert_int_equal(compile_list(SPAN("x@d.example\n"), NULL), 0);
+}
+
+static void
+row_264_lost_domains(void **state)
+{
+	(void)state;
+	assert_int_equal(compile_list(SPAN("a@one.example\na@two.example\n"), NULL), 0);
+	assert_int_equal(compile_list(SPAN("a@one.example\n"), NULL), EX_CONFIG);
+	has("error: a domain is lost: two.example");
+	assert_int_equal(compile_list(SPAN("a@one.example\ndomain:two.example\n"), NULL), 0);
+	assert_int_equal(
+	    compile_list(SPAN("a@one.example\n@two.example alias=one.example\n"), NULL), 0);
+	assert_int_equal(compile_forced(SPAN("")), 0);
+	has("0 recipients in 0 domains");
+	assert_int_equal(compile_list(SPAN(""), NULL), EX_CONFIG);
+}
+
+/* What was in place is kept, unless it was no good. */
+static void
+the_one_before_is_kept(void **state)
+{
+	struct database *db;
+	char previous[80];
+	const char *error;
+	bool unreadable;
 
 	(void)state;
-	for (unsigned i = 0; i < 200; i++) {
-		len += (size_t)sprintf(text + len, "user%u@example.com\n", i);
-		half = i == 98 ? len : half;
-	}
-	assert_int_equal(compile_list(span_of(text, len), NULL), 0);
-	assert_int_equal(compile_list(span_of(text, half), NULL), EX_CONFIG);
-	has("r.cdb: error: less than half");
-	has("99 instead of 200");
-	assert_int_equal(empty_dir(), 2);
-	assert_int_equal(compile_list(span_of(text, len), NULL), 0);
-	shrink = true;
-	assert_int_equal(compile_list(span_of(text, 18), NULL), 0);
-	shrink = false;
-	/* A small one may do what it likes. */
-	assert_int_equal(compile_list(SPAN("a@example.com\n"), NULL), 0);
-	assert_int_equal(compile_list(span_of(text, len), NULL), 0);
-	assert_int_equal(compile_list(span_of(text, half + 19), NULL), 0);
-	has("100 recipients");
+	snprintf(previous, sizeof(previous), "%s.prev", output);
+	assert_int_equal(compile_list(SPAN("a@one.example\n"), NULL), 0);
+	assert_int_not_equal(access(previous, F_OK), 0);
+	assert_int_equal(compile_list(SPAN("b@one.example\n"), NULL), 0);
+	db = loader_load(open(previous, O_RDONLY | O_CLOEXEC), &error, &unreadable);
+	assert_non_null(db);
+	assert_int_equal(db->header.generation, 5000);
+	database_free(&db);
+	write_file(output, SPAN("damaged"));
+	assert_int_equal(compile_list(SPAN("c@one.example\n"), NULL), 0);
+	has("the file that is replaced is no good");
+	db = loader_load(open(previous, O_RDONLY | O_CLOEXEC), &error, &unreadable);
+	assert_non_null(db);
+	assert_int_equal(db->header.generation, 5000);
+	database_free(&db);
+	db = loader_load(open(output, O_RDONLY | O_CLOEXEC), &error, &unreadable);
+	assert_non_null(db);
+	assert_int_equal(db->header.before, 0);
+	database_free(&db);
 }
 
 /*
@@ -580,7 +649,9 @@ main(void)
 	    TEST(kinds_that_are_not_known),
 	    TEST(output_that_cannot_be_written),
 	    TEST(postmasters),
-	    TEST(shrunken_lists),
+	    TEST(row_264_shrunken_lists),
+	    TEST(row_264_lost_domains),
+	    TEST(the_one_before_is_kept),
 	    TEST(row_268_colliding_names),
 	    TEST(f41_a_killed_builder_leaves_nothing_that_counts),
 	    TEST(f41_a_full_disk),

@@ -43,10 +43,14 @@ octets_copy(struct octets from, size_t len)
 
 /* The database of a list, each line of which must be good. */
 static inline struct octets
-octets_of_list(const char *text, uint64_t generation)
+octets_of_list_forced(const char *text, uint64_t generation, bool forced)
 {
 	struct build_source source = {.name = "list:test"};
-	struct build_facts facts = {generation, 1000, &source, 1};
+	struct build_facts facts = {.forced = forced,
+	    .generation = generation,
+	    .built = 1000,
+	    .sources = &source,
+	    .source_count = 1};
 	int fd = memfd_create("recipients", MFD_CLOEXEC);
 	struct collection c;
 	struct octets o;
@@ -65,12 +69,19 @@ octets_of_list(const char *text, uint64_t generation)
 			abort();
 		rest = span_from(rest, end + 1);
 	}
-	if (collection_resolve_alias(&c) != NULL || fd < 0 || build_write(fd, &c, &facts) != 0)
+	if (collection_resolve_alias(&c) != NULL || fd < 0 || build_write(fd, &c, &facts) != 0 ||
+	    build_end_mark(fd) != 0)
 		abort();
 	collection_clear(&c);
 	o = octets_of_fd(fd);
 	close(fd);
 	return o;
+}
+
+static inline struct octets
+octets_of_list(const char *text, uint64_t generation)
+{
+	return octets_of_list_forced(text, generation, false);
 }
 
 /* Loads octets, which it frees. Returns: NULL, with the error in *error_out. */

@@ -93,8 +93,8 @@ info_and_dump(void **state)
 				    "recipients: 4\ndomains: 2\n"));
 	assert_non_null(strstr(out, "source: list:test sha256=00000000"));
 	assert_non_null(strstr(out, "route: store\n"));
-	assert_non_null(strstr(out, "domain: example.com recipients=3\n"));
-	assert_non_null(strstr(out, "domain: all.example recipients=1\n"));
+	assert_non_null(strstr(out, "domain: example.com recipients=3 accepted="));
+	assert_non_null(strstr(out, "domain: all.example recipients=1 accepted="));
 	assert_null(strstr(out, "canary"));
 	f = fmemopen(out, sizeof(out), "w");
 	assert_int_equal(inspect_dump(db, f), 0);

@@ -14,6 +14,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lookupd/counters.h"
+#include "lookupd/guard.h"
 #include "tests/lookupd/databases.h"
 
 enum { ANSWERS = 4096, RATE = 100, BURST = RATE * SERVE_BURST_S };
@@ -34,6 +35,7 @@ struct asker {
 static const uint8_t key[GRANT_KEY_LEN] = "a key of two and thirty octets!!";
 static struct loop *loop;
 static struct serve serve;
+static struct conf conf;
 static struct asker *one, *two;
 static char verdicts[1024];
 static unsigned idle;
@@ -65,6 +67,7 @@ on_answer(void *ctx, struct link *link, const union msg *m, int *fd)
 	copy->recipient = keep(&b, copy->recipient);
 	copy->route = keep(&b, copy->route);
 	copy->class = keep(&b, copy->class);
+	copy->delivered_to = keep(&b, copy->delivered_to);
 	a->count++;
 }
 
@@ -143,15 +146,20 @@ ask(struct asker *a, uint64_t session, uint64_t transaction, const char *address
 	assert_true(link_send(a->link, MSG_rcpt_ask, &m, -1));
 }
 
-static void
-give_list(const char *text, uint64_t generation, bool at_once)
+static int
+fd_of(struct octets o)
 {
-	struct octets o = octets_of_list(text, generation);
 	int fd = memfd_create("list", MFD_CLOEXEC);
 
 	assert_int_equal(pwrite(fd, o.p, o.len, 0), o.len);
 	free(o.p);
-	serve_file(&serve, SPAN("/r.cdb"), fd, at_once);
+	return fd;
+}
+
+static void
+give_list(const char *text, uint64_t generation, bool at_once)
+{
+	serve_file(&serve, SPAN("/r.cdb"), fd_of(octets_of_list(text, generation)), at_once);
 }
 
 static void
@@ -194,7 +202,9 @@ start_with(const char *postmaster)
 	    pipe2(log_fds, O_CLOEXEC | O_NONBLOCK) != 0)
 		return -1;
 	log_init(log_fds[1]);
-	if (serve_init(&serve, loop, RATE, postmaster) != 0 || serve_set_key(&serve, key) != 0)
+	conf = (struct conf){
+	    .top.postmaster = postmaster, .top.recipients_loss = 10, .limits.unknown_rate = RATE};
+	if (serve_init(&serve, loop, &conf) != 0 || serve_set_key(&serve, key) != 0)
 		return -1;
 	return 0;
 }
@@ -281,6 +291,7 @@ grant_holds(const struct msg_rcpt_answer *m, uint32_t instance, uint64_t transac
 	    .recipient = m->recipient,
 	    .route = m->route,
 	    .class = m->class,
+	    .exempt = m->exempt,
 	    .size_limit = m->size_limit,
 	    .generation = m->generation,
 	    .expiry = m->expiry,
@@ -355,10 +366,14 @@ postmaster_that_is_no_address(void **state)
 	struct serve s = {0};
 
 	(void)state;
-	assert_int_equal(serve_init(&s, loop, RATE, "nobody"), -1);
-	assert_int_equal(serve_init(&s, loop, RATE, "a b@example.com"), -1);
-	assert_int_equal(serve_init(&s, loop, RATE, "postmaster"), -1);
-	assert_int_equal(serve_init(&s, loop, RATE, NULL), 0);
+	conf.top.postmaster = "nobody";
+	assert_int_equal(serve_init(&s, loop, &conf), -1);
+	conf.top.postmaster = "a b@example.com";
+	assert_int_equal(serve_init(&s, loop, &conf), -1);
+	conf.top.postmaster = "postmaster";
+	assert_int_equal(serve_init(&s, loop, &conf), -1);
+	conf.top.postmaster = NULL;
+	assert_int_equal(serve_init(&s, loop, &conf), 0);
 }
 
 static void
@@ -603,6 +618,168 @@ f46_a_hundred_databases_at_once(void **state)
 	assert_null(serve.loading);
 }
 
+/* 30 users of d.example, from a number on. */
+static const char *
+thirty(unsigned from)
+{
+	static char text[2048];
+	size_t len = 0;
+
+	for (unsigned i = from; i < from + 30; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len, "user%u@d.example\n", i);
+	return text;
+}
+
+static void
+row_264_a_shrunken_database_is_refused(void **state)
+{
+	(void)state;
+	database_free(&serve.db);
+	verdicts[0] = '\0';
+	give_list(thirty(0), 20, true);
+	assert_string_equal(verdicts, "taken: generation 20, 30 recipients\n");
+	give_list("user1@d.example\n", 22, false);
+	turns(20);
+	assert_non_null(
+	    strstr(verdicts, "refused: 29 of 30 recipients of a domain are lost: d.example\n"));
+	give_list("user1@e.example\n", 23, false);
+	turns(20);
+	assert_non_null(
+	    strstr(verdicts, "refused: a domain of the database in service is lost: d.example\n"));
+	assert_int_equal(serve.db->header.generation, 20);
+	serve_file(&serve, SPAN("/r.cdb"),
+	    fd_of(octets_of_list_forced("user1@e.example\n", 24, true)), false);
+	turns(20);
+	assert_int_equal(serve.db->header.generation, 24);
+	assert_int_equal(LOOKUPD_COUNT(previous_in_service), 0);
+}
+
+static void
+ignore_lost(void *ctx, struct span domain)
+{
+	(void)ctx;
+	(void)domain;
+}
+
+static void
+ignore_taken(void *ctx, struct span domain, uint64_t before, uint64_t taken)
+{
+	(void)ctx;
+	(void)domain;
+	(void)before;
+	(void)taken;
+}
+
+/* Started anew it decides by what the file says of the one that it replaced. */
+static void
+row_264_a_restarted_lookupd_takes_the_one_before(void **state)
+{
+	struct database *before, *after;
+	struct octets o = octets_of_list("user1@d.example\n", 1);
+	struct guard_hooks hooks = {NULL, ignore_lost, ignore_taken};
+	const char *error;
+
+	(void)state;
+	database_free(&serve.db);
+	verdicts[0] = '\0';
+	before = database_of(octets_of_list(thirty(0), 20), &error);
+	after = database_of(octets_copy(o, o.len), &error);
+	assert_int_equal(guard_compare(before, after, 10, &hooks), 0);
+	memcpy(o.p, after->octets, o.len);
+	octets_mark(o);
+	database_free(&before);
+	database_free(&after);
+	serve_previous(&serve, SPAN("/r.cdb.prev"), fd_of(octets_of_list(thirty(0), 20)));
+	serve_file(&serve, SPAN("/r.cdb"), fd_of(o), true);
+	assert_string_equal(
+	    verdicts, "refused: 29 of 30 recipients of a domain are lost: d.example\n");
+	assert_non_null(serve.db);
+	assert_int_equal(serve.db->header.generation, 20);
+	assert_int_equal(LOOKUPD_COUNT(previous_in_service), 1);
+	assert_non_null(strstr(logged(), "event=database_previous path=/r.cdb.prev generation=20"));
+	/* A good successor ends it. */
+	give_list(thirty(1), 21, false);
+	turns(20);
+	assert_int_equal(serve.db->header.generation, 21);
+	assert_int_equal(LOOKUPD_COUNT(previous_in_service), 0);
+}
+
+static void
+row_F42_a_bad_file_and_a_bad_one_before(void **state)
+{
+	(void)state;
+	database_free(&serve.db);
+	verdicts[0] = '\0';
+	serve_previous(&serve, SPAN("/r.cdb.prev"), memfd_create("empty", MFD_CLOEXEC));
+	serve_file(&serve, SPAN("/r.cdb"), memfd_create("empty", MFD_CLOEXEC), true);
+	assert_null(serve.db);
+	assert_null(serve.loading);
+	assert_string_equal(verdicts, "refused: too short to be a recipients database\n");
+}
+
+/* Promise P5: a stale database is trouble, not "unknown user". */
+static void
+an_old_database_refuses_nobody(void **state)
+{
+	(void)state;
+	conf.top.recipients_max_age = 3600;
+	ask(one, 1, 1, "nobody@example.com");
+	ask(one, 1, 1, "alice@example.com");
+	ask(one, 1, 1, "dave@example.com");
+	ask(one, 1, 1, "x@foreign.example");
+	turns(20);
+	assert_int_equal(one->answers[0].m.verdict, RCPT_TROUBLE);
+	assert_int_equal(one->answers[1].m.verdict, RCPT_ACCEPTED);
+	assert_int_equal(one->answers[2].m.verdict, RCPT_REFUSED);
+	assert_int_equal(one->answers[3].m.verdict, RCPT_UNKNOWN_DOMAIN);
+	assert_int_equal(LOOKUPD_COUNT(over_age), 1);
+	assert_non_null(strstr(logged(), "event=database_over_age"));
+}
+
+static void
+observed_domains_refuse_no_unknown_user(void **state)
+{
+	static const char *const domains[] = {"Example.com", "foreign.example"};
+
+	(void)state;
+	conf.top.observe = (struct conf_strings){2, domains};
+	ask(one, 1, 1, "nobody@example.com");
+	ask(one, 1, 1, "dave@example.com");
+	ask(one, 1, 1, "x@foreign.example");
+	ask(one, 1, 1, "alice@example.com");
+	turns(20);
+	assert_int_equal(one->answers[0].m.verdict, RCPT_ACCEPTED);
+	assert_int_equal(one->answers[0].m.observed, 1);
+	assert_int_equal(one->answers[1].m.verdict, RCPT_REFUSED);
+	assert_int_equal(one->answers[2].m.verdict, RCPT_UNKNOWN_DOMAIN);
+	assert_int_equal(one->answers[3].m.observed, 0);
+	assert_int_equal(LOOKUPD_COUNT(observed), 1);
+}
+
+static void
+unfiltered_classes_and_postmaster_are_exempt(void **state)
+{
+	static const char *const classes[] = {"vip", "staff"};
+
+	(void)state;
+	conf.top.unfiltered = (struct conf_strings){2, classes};
+	give_list("a@example.com class=staff delivered_to=\"a-1@x\"\n"
+		  "b@example.com class=other\n"
+		  "c@example.com\n"
+		  "Postmaster@example.com\n",
+	    30, true);
+	ask(one, 1, 1, "a@example.com");
+	ask(one, 1, 1, "b@example.com");
+	ask(one, 1, 1, "c@example.com");
+	ask(one, 1, 1, "postMaster@example.com");
+	turns(20);
+	assert_int_equal(one->answers[0].m.exempt, 1);
+	assert_true(span_eq(one->answers[0].m.delivered_to, SPAN("a-1@x")));
+	assert_int_equal(one->answers[1].m.exempt, 0);
+	assert_int_equal(one->answers[2].m.exempt, 0);
+	assert_int_equal(one->answers[3].m.exempt, 1);
+}
+
 static void
 row_270_is_an_alarm(void **state)
 {
@@ -616,6 +793,7 @@ row_270_is_an_alarm(void **state)
 
 	(void)state;
 	writer_begin(&w);
+	database_free(&serve.db);
 	writer_domain(&w, "newer.example", &d);
 	writer_leaf(&w, KEY_USER, 1, "a", &leaf);
 	o = writer_end(&w, span_of(NULL, 0));
@@ -690,6 +868,12 @@ main(void)
 	    TEST(row_269_without_a_database_no_generation),
 	    TEST(f42_bad_database_keeps_the_old_one),
 	    TEST(f46_a_hundred_databases_at_once),
+	    TEST(row_264_a_shrunken_database_is_refused),
+	    TEST(row_264_a_restarted_lookupd_takes_the_one_before),
+	    TEST(row_F42_a_bad_file_and_a_bad_one_before),
+	    TEST(an_old_database_refuses_nobody),
+	    TEST(observed_domains_refuse_no_unknown_user),
+	    TEST(unfiltered_classes_and_postmaster_are_exempt),
 	    TEST(row_270_is_an_alarm),
 	    TEST(restarted_worker_replaces_its_link),
 	    TEST(drains_when_the_last_worker_is_gone),

@@ -121,6 +121,10 @@ static const struct {
 	": is not a regular file\n"},
     {"row_275_recipients_writable", HOST "recipients = \"@/loose.cdb\"\n" RUNDIR MEMORY BACKEND, 1,
 	1, "/loose.cdb: can be written by anybody\n"},
+    {"observed domains", GOOD BACKEND "observe = { \"example.com\", \"-\" }\n", 1, 2,
+	"f:7: warning: observe: example.com: who is not in the database is accepted, and the back "
+	"end bounces what it does not know: backscatter goes on\n"
+	"f:7: error: observe: - is not a domain name\n"},
     {"postmaster", GOOD BACKEND "postmaster = \"admin\"\n", 1, 0,
 	"f:7: error: postmaster: is not an address\n"},
     {"listen", GOOD BACKEND "listen = { \"0.0.0.0:25\", \"::1:25\" }\n", 1, 1,
