@@ -407,13 +407,37 @@ session_has_more(struct session *s, struct span rest)
 	return rest.len > 0 || (s->readable && session_peek(s) > 0);
 }
 
+/*
+ * Exim sends QUIT and the end of its side behind its last message, and then reads both replies. QUIT
+ * alone, as the last word, tells it from a client that has gone: none that goes on asking for its
+ * reply would have said it.
+ */
+static bool
+said_goodbye(const struct session *s)
+{
+	static const char quit[] = "QUIT\r\n";
+	uint8_t octets[sizeof(quit)]; /* one more than may be there */
+	size_t len = s->input.len;
+	ssize_t n;
+
+	if (len >= sizeof(octets))
+		return false;
+	if (len > 0)
+		memcpy(octets, s->input.p, len);
+	n = recv(s->fd, octets + len, sizeof(octets) - len, MSG_PEEK | MSG_DONTWAIT);
+	len += n > 0 ? (size_t)n : 0;
+	return span_eq_nocase(span_of(octets, len), span_str(quit));
+}
+
 bool
 session_client_gone(const struct session *s)
 {
 	struct pollfd p = {.fd = s->fd, .events = POLLRDHUP};
+	bool ended = poll(&p, 1, 0) > 0;
 
-	return s->hangup ||
-	       (poll(&p, 1, 0) > 0 && (p.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0);
+	if (ended && (p.revents & (POLLHUP | POLLERR)) != 0)
+		return true;
+	return (s->hangup || (ended && (p.revents & POLLRDHUP) != 0)) && !said_goodbye(s);
 }
 
 /* ---- the socket goes and comes ------------------------------------------------------------------ */

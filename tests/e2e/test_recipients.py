@@ -1,44 +1,10 @@
 """Who is accepted, who is refused, and with which words."""
 
-import os
-import subprocess
 import unittest
 
 import messages
-from backends import MaildirServer, Scripted
+from backends import Scripted
 from gatehouse import LIST, Gatehouse
-from place import peer
-
-
-class Swaks(unittest.TestCase):
-    """The first thing that an operator tries."""
-
-    def swaks(self, port, recipient):
-        script = "/usr/bin/swaks"
-        if not os.path.exists(script):
-            script = peer("swaks", "usr/bin/swaks")
-        return subprocess.run(
-            ["perl", script, "--server", "127.0.0.1", "--port", str(port), "--from",
-             "sender@sender.example", "--to", recipient, "--header", "Subject: from swaks",
-             "--body", "said by swaks", "--helo", "client.sender.example"],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
-
-    def test_message_arrives(self):
-        with MaildirServer() as backend, Gatehouse(backend.port) as gateway:
-            done = self.swaks(gateway.port, "alice@example.com")
-            self.assertEqual(done.returncode, 0, done.stdout.decode())
-            stored = backend.maildir.messages()
-            self.assertEqual(len(stored), 1)
-            self.assertIn(b"Subject: from swaks\n", stored[0])
-            self.assertIn(b"said by swaks\n", stored[0])
-
-    def test_unknown_user_is_refused_at_rcpt(self):
-        with MaildirServer() as backend, Gatehouse(backend.port) as gateway:
-            done = self.swaks(gateway.port, "nobody@example.com")
-            self.assertNotEqual(done.returncode, 0)
-            self.assertIn(b"RCPT TO:<nobody@example.com>\n<** 550 5.1.1 ", done.stdout)
-            self.assertNotIn(b" -> DATA", done.stdout)
-            self.assertEqual(backend.maildir.files(), [])
 
 
 class Answers(unittest.TestCase):
