@@ -78,6 +78,7 @@ SRC_smtpd := \
 	smtpd/partners.c \
 	smtpd/penalty.c \
 	smtpd/pool.c \
+	smtpd/proxy.c \
 	smtpd/recheck.c \
 	smtpd/recipients.c \
 	smtpd/reply.c \

@@ -148,6 +148,11 @@ mail_apply(struct session *s, const union command_args *args)
 		session_reply(s, REPLY_too_many_messages);
 		return;
 	}
+	/* Row 20: it would be judged under a wrong address. */
+	if (s->client_unknown) {
+		session_reply(s, REPLY_no_client);
+		return;
+	}
 	t = begin_transaction(s, args);
 	if (t == NULL) {
 		session_reply(s, REPLY_no_memory);

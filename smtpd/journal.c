@@ -42,13 +42,15 @@ journal_stress(const struct worker *w)
 }
 
 void
-journal_connect(const struct session *s)
+journal_connect(const struct session *s, const struct ip *balancer)
 {
 	struct log_line l;
 
 	log_begin(&l, EVENT_connect);
 	log_session(&l, s);
 	log_u64(&l, "port", s->port);
+	if (balancer != NULL)
+		log_ip(&l, "balancer", balancer);
 	log_end(&l);
 }
 

@@ -9,7 +9,8 @@ struct worker;
 /* Stress has begun or ended. */
 void journal_stress(const struct worker *w);
 
-void journal_connect(const struct session *s);
+/* In: balancer, which speaks for the client; NULL: nobody does. */
+void journal_connect(const struct session *s, const struct ip *balancer);
 void journal_end(const struct session *s);
 
 /* A recipient that was not accepted. */

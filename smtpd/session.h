@@ -22,6 +22,7 @@
 
 enum {
 	SESSION_WRITE_MS = 60 * 1000,       /* for a reply that is not read (rows 15, 16) */
+	SESSION_PROXY_MS = 10 * 1000,       /* for a balancer's header */
 	SESSION_RATE_GRACE_MS = 60 * 1000,  /* before the minimum rate holds (row 164) */
 	SESSION_LINGER_MS = 2 * 1000,       /* after our last reply, for the client to read it */
 	SESSION_LINGER_OCTETS = 256 * 1024, /* of what the client still sends then */
@@ -60,16 +61,19 @@ struct session {
 	struct admission admission;
 	struct tls_facts *tls; /* NULL: plain text */
 
-	bool greeted;   /* the greeting was written, perhaps before TLS began */
-	bool esmtp;     /* EHLO, not HELO */
-	bool readable;  /* the socket had octets, or an end, when we last looked */
-	bool hangup;    /* the client shut down its side */
-	bool blocked;   /* the socket takes no more of our output */
-	bool waiting;   /* the next command must wait for answers */
-	bool listed;    /* in the worker's list of sessions to settle at the end of the turn */
-	bool resuming;  /* in the worker's list of sessions to resume in the next turn */
-	bool unread;    /* what the client sent is, or will be, thrown away */
-	bool lingering; /* our side is shut down; we only wait for the client to close */
+	bool tls_first;      /* the handshake comes before the greeting */
+	bool awaits_proxy;   /* of a balancer, which has not said for whom it speaks */
+	bool client_unknown; /* it said that it does not know: no mail is taken */
+	bool greeted;        /* the greeting was written, perhaps before TLS began */
+	bool esmtp;          /* EHLO, not HELO */
+	bool readable;       /* the socket had octets, or an end, when we last looked */
+	bool hangup;         /* the client shut down its side */
+	bool blocked;        /* the socket takes no more of our output */
+	bool waiting;        /* the next command must wait for answers */
+	bool listed;         /* in the worker's list of sessions to settle at the end of the turn */
+	bool resuming;       /* in the worker's list of sessions to resume in the next turn */
+	bool unread;         /* what the client sent is, or will be, thrown away */
+	bool lingering;      /* our side is shut down; we only wait for the client to close */
 	uint8_t helo_len;
 	uint8_t helo[SESSION_HELO_MAX];
 

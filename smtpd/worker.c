@@ -69,7 +69,8 @@ worker_configure(struct worker *w, const struct conf *conf)
 	w->budget.total = conf->limits.message_memory;
 	if (!take_networks(&conf->top.bare_lf_normalize, &w->bare_lf_normalize) ||
 	    !take_networks(&conf->top.bare_lf_reject, &w->bare_lf_reject) ||
-	    !take_networks(&conf->top.trusted_relays, &w->trusted_relays))
+	    !take_networks(&conf->top.trusted_relays, &w->trusted_relays) ||
+	    !take_networks(&conf->top.proxy_from, &w->proxy_from))
 		return -1;
 	return make_slots(w, (uint32_t)conf->limits.sessions);
 }

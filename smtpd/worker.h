@@ -33,7 +33,7 @@ struct worker {
 	struct surroundings around;
 	uint64_t now_ms;        /* read at the beginning of each event */
 	struct clients clients; /* main sets it; zeroed: clients are not counted */
-	struct network_list trusted_relays;
+	struct network_list trusted_relays, proxy_from;
 	bool stress; /* sessions run short: clients get less time and less patience */
 	struct id_maker ids;
 	uint64_t transactions; /* counts up */

@@ -75,6 +75,7 @@ static const struct {
     {"observe", "example.com"},
     {"unfiltered", "unfiltered"},
     {"trusted_relays", "192.0.2.25"},
+    {"proxy_from", "192.0.2.80"},
     {"bare_lf_normalize", "192.0.2.0/24"},
     {"bare_lf_reject", "198.51.100.0/24"},
     {"users.smtpd", "gatehouse-smtpd"},

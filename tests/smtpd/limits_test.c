@@ -257,6 +257,60 @@ trusted_relays_are_not_counted(void **state)
 	finish(g);
 }
 
+/* The balancer is not counted, its clients are. */
+static void
+row_013_clients_of_a_balancer(void **state)
+{
+	static const char first[] = "PROXY TCP4 203.0.113.9 5.6.7.8 1 25\r\n";
+	static const char second[] = "PROXY TCP4 203.0.114.9 5.6.7.8 1 25\r\n";
+	struct stage *g = begin();
+	char said[100], heard[2000];
+	int fds[5];
+
+	(void)state;
+	assert_true(ip_parse(SPAN("192.0.2.0"), &g->worker.proxy_from.networks[0].base));
+	g->worker.proxy_from.networks[0].bits = 120;
+	g->worker.proxy_from.count = 1;
+	for (int i = 0; i < 5; i++) {
+		fds[i] = dial(g, "192.0.2.1", said);
+		assert_string_equal(said, "");
+		say(g, fds[i], i < 4 ? first : second, heard);
+		if (i == 3)
+			assert_string_equal(heard, full);
+		else
+			assert_string_equal(heard, "220 mx.ours.example ESMTP\r\n");
+	}
+	for (int i = 0; i < 5; i++)
+		hang_up(g, fds[i]);
+	stage_wait(g, 5000);
+	assert_int_equal(worker_sessions_open(&g->worker), 0);
+	finish(g);
+}
+
+/* The header is for us, what follows it for tlsd. */
+static void
+a_handshake_behind_a_header(void **state)
+{
+	static const char hello[] = "\x16\x03\x01\x02";
+	struct stage *g = stage_new();
+	char got[100];
+	char early[] = "PROXY TCP4 203.0.113.9 5.6.7.8 1 25\r\n\x16\x03\x01\x02";
+	struct ip client;
+
+	(void)state;
+	stage_set(g, "proxy_from", "192.0.2.1");
+	g->tls_first = true;
+	stage_connect_saying(g, early, sizeof(early) - 1);
+	stage_run(g);
+	assert_true(g->tls_fd >= 0);
+	assert_int_equal(g->session->state, STATE_TLS);
+	assert_true(ip_parse(SPAN("203.0.113.9"), &client));
+	assert_memory_equal(&g->session->client, &client, sizeof(client));
+	assert_int_equal(recv(g->tls_fd, got, sizeof(got), MSG_DONTWAIT), 4);
+	assert_memory_equal(got, hello, 4);
+	stage_free(g);
+}
+
 /* Row 14: the limit of all; before it is reached, who does nothing is told to hurry. */
 static void
 row_014_stress_and_full(void **state)
@@ -311,6 +365,8 @@ main(void)
 	    cmocka_unit_test(row_101_guesses_are_counted_across_sessions),
 	    cmocka_unit_test(commands_too_fast),
 	    cmocka_unit_test(trusted_relays_are_not_counted),
+	    cmocka_unit_test(row_013_clients_of_a_balancer),
+	    cmocka_unit_test(a_handshake_behind_a_header),
 	    cmocka_unit_test(row_014_stress_and_full),
 	};
 
