@@ -12,6 +12,7 @@ SRC_lib := \
 	lib/conf_table.c \
 	lib/conf_pairs.c \
 	lib/digest.c \
+	lib/dnslist.c \
 	lib/grant.c \
 	lib/ip.c \
 	lib/link.c \
@@ -144,6 +145,7 @@ SRC_validators := \
 	validators/budget.c \
 	validators/checks.c \
 	validators/child.c \
+	validators/clients.c \
 	validators/counters.c \
 	validators/dispatcher.c \
 	validators/dkim.c \
@@ -157,6 +159,7 @@ SRC_validators := \
 	validators/judge.c \
 	validators/judged.c \
 	validators/policy.c \
+	validators/policy_client.c \
 	validators/processes.c \
 	validators/questions.c \
 	validators/sealed.c \

@@ -128,6 +128,10 @@ enum refusal {
 	REFUSAL_DNS,       /* 451 4.4.3 */
 	REFUSAL_SPF_FAIL,  /* 550 5.7.23, by policy */
 	REFUSAL_SPF_DEFER, /* 451 4.7.24, by policy */
+	REFUSAL_LISTED,           /* 550 5.7.1: on a DNS list; detail names it */
+	REFUSAL_LISTED_DEFER,     /* 451 4.7.1 */
+	REFUSAL_NO_REVERSE,       /* 550 5.7.25 */
+	REFUSAL_NO_REVERSE_DEFER, /* 451 4.7.25 */
 };
 
 enum handoff_outcome {

@@ -385,3 +385,29 @@ conf_set(struct conf *conf, const char *path, const char *value, char *error_out
 		++*(size_t *)((char *)conf + section->count_offset);
 	return true;
 }
+
+/* ---- what several options say together -------------------------------------------------------------- */
+
+bool
+conf_judges_envelope(const struct conf *conf)
+{
+	return conf->spf.check || conf->reverse_dns.check || conf->dnslist_count > 0;
+}
+
+static bool
+may_refuse(unsigned rule)
+{
+	return rule == CONF_RULE_REJECT || rule == CONF_RULE_DEFER;
+}
+
+bool
+conf_envelope_may_refuse(const struct conf *conf)
+{
+	bool by_lists = conf->dnslist_count > 0 && !conf->listed.observe &&
+	                (conf->listed.reject > 0 || conf->listed.defer > 0);
+	bool by_name = conf->reverse_dns.check && (may_refuse(conf->reverse_dns.missing) ||
+						      may_refuse(conf->reverse_dns.unconfirmed));
+	bool by_spf = conf->spf.check && may_refuse(conf->spf.fail);
+
+	return by_lists || by_name || by_spf;
+}

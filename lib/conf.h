@@ -46,6 +46,17 @@ enum { CONF_BARE_LF_NORMALIZE, CONF_BARE_LF_REJECT };
 enum { CONF_PROTOCOL_QMQP, CONF_PROTOCOL_QMTP, CONF_PROTOCOL_LMTP, CONF_PROTOCOL_SMTP };
 enum { CONF_SPF_FAIL_MARK, CONF_SPF_FAIL_REJECT, CONF_SPF_FAIL_DEFER, CONF_SPF_FAIL_IGNORE };
 
+enum conf_rule {
+	CONF_RULE_MARK,
+	CONF_RULE_REJECT,
+	CONF_RULE_DEFER,
+	CONF_RULE_IGNORE,
+	CONF_RULE_OBSERVE_MARK,
+	CONF_RULE_OBSERVE_REJECT,
+	CONF_RULE_OBSERVE_DEFER,
+	CONF_RULES,
+};
+
 /* A member for each section; of a titled one as many as there may be, and name_count of them. */
 struct conf {
 #define SECTION(name, help) struct conf_##name name;
@@ -69,6 +80,12 @@ struct conf {
 #undef END
 	struct conf_memory *memory; /* holds the strings */
 };
+
+/* Whether validators judge clients and envelopes: smtpd tells them of these then. */
+bool conf_judges_envelope(const struct conf *conf);
+
+/* Whether that may refuse a recipient, so that RCPT waits for it. */
+bool conf_envelope_may_refuse(const struct conf *conf);
 
 /* All options at their defaults. Returns: NULL when memory is out. Owned by the caller. */
 struct conf *conf_new(void);

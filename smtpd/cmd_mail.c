@@ -114,7 +114,7 @@ send_envelope(struct session *s)
 	    .reverse_path = address_span(&t->from),
 	};
 
-	if (!s->worker->conf->spf.check)
+	if (!conf_judges_envelope(s->worker->conf))
 		return;
 	memcpy(m.client, s->client.octets, sizeof(m.client));
 	/* When it cannot be sent, neither can the message later: that is a 451 then. */

@@ -187,7 +187,7 @@ session_end_transaction(struct session *s)
 	if (t == NULL)
 		return;
 	drop = (struct msg_envelope_drop){.session = s->handle, .transaction = t->number};
-	if (!t->submitted && s->worker->conf->spf.check)
+	if (!t->submitted && conf_judges_envelope(s->worker->conf))
 		worker_send(s->worker, PROGRAM_VALIDATORS, MSG_envelope_drop, &drop, -1);
 	journal_transaction(s);
 	transaction_free(&s->transaction);

@@ -136,6 +136,10 @@ static const enum reply_id refusals[] = {
     [REFUSAL_DNS] = REPLY_dns_trouble,
     [REFUSAL_SPF_FAIL] = REPLY_spf_fail,
     [REFUSAL_SPF_DEFER] = REPLY_spf_defer,
+    [REFUSAL_LISTED] = REPLY_listed,
+    [REFUSAL_LISTED_DEFER] = REPLY_listed_defer,
+    [REFUSAL_NO_REVERSE] = REPLY_no_reverse,
+    [REFUSAL_NO_REVERSE_DEFER] = REPLY_no_reverse_defer,
 };
 
 /* In: a table of replies; what it does not have is trouble of ours. */
@@ -157,9 +161,12 @@ submission_on_refused(struct worker *w, const struct msg_refused *refused)
 {
 	struct session *s = find_waiting(w, refused->session, refused->transaction);
 
-	if (s != NULL)
-		finish_and_go_on(
-		    s, look_up(refusals, sizeof(refusals) / sizeof(refusals[0]), refused->reason));
+	if (s == NULL)
+		return;
+	submission_finish(s,
+	    look_up(refusals, sizeof(refusals) / sizeof(refusals[0]), refused->reason),
+	    &(struct reply_details){.argument = refused->detail});
+	session_resume(s);
 }
 
 /* ---- the commit question -------------------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "lib/address.h"
+#include "lib/dnslist.h"
 #include "lib/ip.h"
 #include "lib/network.h"
 
@@ -335,8 +336,32 @@ check_networks(struct check *c, const char *option, const struct conf_strings *n
 }
 
 static void
+check_dnslists(struct check *c)
+{
+	char option[128];
+
+	for (size_t i = 0; i < c->conf->dnslist_count; i++) {
+		const struct conf_dnslist *list = &c->conf->dnslist[i];
+		struct dnslist_ranges ranges;
+		const char *wrong;
+		size_t bad;
+
+		snprintf(option, sizeof(option), "dnslist.%s.zone", list->title);
+		if (!dnslist_zone_ok(list->zone))
+			error(c, option, "must be set to the name of the list's zone");
+		snprintf(option, sizeof(option), "dnslist.%s.answers", list->title);
+		wrong = dnslist_parse(&list->answers, &ranges, &bad);
+		if (wrong != NULL)
+			error(c, option, "\"%s\" %s", list->answers.items[bad], wrong);
+		else if (ranges.count == 0)
+			error(c, option, "must name an answer");
+	}
+}
+
+static void
 check_clients(struct check *c)
 {
+	check_dnslists(c);
 	check_networks(c, "proxy_from", &c->conf->top.proxy_from);
 	check_networks(c, "trusted_relays", &c->conf->top.trusted_relays);
 	check_networks(c, "bare_lf_normalize", &c->conf->top.bare_lf_normalize);

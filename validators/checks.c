@@ -134,14 +134,9 @@ check_envelope_ended(struct transaction *t, bool good)
 	    [AUTH_TEMPERROR] = COUNT_spf_temperror,
 	    [AUTH_PERMERROR] = COUNT_spf_permerror,
 	};
-	struct msg_envelope_answer copy = {.session = t->session,
-	    .transaction = t->number,
-	    .spf = good ? t->spf.result : (uint8_t)AUTH_TEMPERROR};
-
 	t->spf.state = good ? CHECK_DONE : CHECK_FAILED;
 	if (good)
 		count(counts[t->spf.result]);
-	link_send(t->worker->link, MSG_envelope_answer, &copy, -1);
 }
 
 void

@@ -13,7 +13,7 @@ bool check_begin(struct job *job);
 /* Keeps an answer. Returns: false when no honest process gives it. */
 bool check_answered(struct job *job, enum msg_type type, const union msg *m);
 
-/* The envelope check has ended: its state, and the copy for smtpd. In: good, there is a result. */
+/* The envelope check has ended. In: good, there is a result. */
 void check_envelope_ended(struct transaction *t, bool good);
 
 void check_message_ended(struct dkim_check *dkim, bool good);

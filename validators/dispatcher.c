@@ -27,6 +27,14 @@ on_envelope_drop(void *ctx, struct link *link, const union msg *m, int *fd)
 }
 
 static void
+on_arrival(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	(void)link;
+	(void)fd;
+	judge_arrival(ctx, &m->arrival);
+}
+
+static void
 on_submit(void *ctx, struct link *link, const union msg *m, int *fd)
 {
 	(void)link;
@@ -60,6 +68,7 @@ static const struct link_handler worker_handlers[] = {
     {MSG_submit, on_submit},
     {MSG_envelope, on_envelope},
     {MSG_envelope_drop, on_envelope_drop},
+    {MSG_arrival, on_arrival},
 };
 
 static const struct link_role worker_role = {
@@ -209,6 +218,8 @@ take_resolver(struct dispatcher *d, int fd)
 	resolver_drop(d);
 	d->resolver = link_new(d->loop, fd, &resolver_role, d);
 	d->questions.resolver = d->resolver;
+	if (d->resolver != NULL)
+		clients_resolver_up(&d->clients);
 	return d->resolver != NULL ? 0 : -1;
 }
 
@@ -253,6 +264,7 @@ struct dispatcher *
 dispatcher_new(struct loop *loop, const struct conf *conf)
 {
 	struct dispatcher *d = calloc(1, sizeof(*d));
+	size_t bad;
 
 	if (d == NULL)
 		return NULL;
@@ -263,6 +275,9 @@ dispatcher_new(struct loop *loop, const struct conf *conf)
 		d->workers[i].index = i;
 	}
 	questions_init(&d->questions, loop, conf->dns.timeout * 1000);
+	clients_init(&d->clients, loop, conf, &d->questions);
+	network_list_parse(
+	    &conf->top.trusted_relays, &d->trusted_relays, &bad); /* checked before */
 	jobs_init(&d->jobs, loop, &d->questions, &judge_hooks, message_checks(conf),
 	    conf->limits.messages_per_process);
 	d->jobs.processes.zygote_hangs = on_zygote_hangs;
@@ -284,6 +299,7 @@ dispatcher_free(struct dispatcher **d_at)
 	link_free(&d->handoff);
 	resolver_drop(d);
 	zygote_drop(d);
+	clients_clear(&d->clients);
 	jobs_clear(&d->jobs);
 	free(d);
 }

@@ -11,6 +11,7 @@
 #include "validators/transaction.h"
 
 #include "lib/conf.h"
+#include "lib/network.h"
 
 enum { WORKERS_MAX = 256 };
 
@@ -33,7 +34,9 @@ struct dispatcher {
 	void *arg;
 	struct worker workers[WORKERS_MAX];
 	struct transactions transactions;
+	struct network_list trusted_relays;
 	struct questions questions;
+	struct clients clients;
 	struct jobs jobs;
 };
 

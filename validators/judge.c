@@ -1,24 +1,147 @@
 #include "validators/judge.h"
 
 #include "lib/log.h"
+#include "lib/network.h"
 
 #include "validators/checks.h"
 #include "validators/counters.h"
 #include "validators/judged.h"
+#include "validators/policy_client.h"
 #include "validators/sealed.h"
 
-/* ---- the verdict ----------------------------------------------------------------------------- */
+/* ---- the client ------------------------------------------------------------------------------ */
+
+/* A balancer or a tunnel stands before us: the address says nothing about the sender. */
+static bool
+is_loopback(const struct ip *client)
+{
+	static const struct ip v6 = {{[IP_LEN - 1] = 1}};
+
+	return ip_is_v4(client) ? client->octets[12] == 127 : memcmp(client, &v6, sizeof(v6)) == 0;
+}
+
+/* What is said about it, and limits for one client, do not hold for it. */
+static bool
+stands_for_many(const struct dispatcher *d, const struct ip *client)
+{
+	return is_loopback(client) || network_list_contains(&d->trusted_relays, client);
+}
+
+static void on_client_known(struct client_waiter *waiter);
+
+static void
+hold_client(struct transaction *t)
+{
+	struct dispatcher *d = t->worker->dispatcher;
+
+	t->judges_client = clients_wanted(&d->clients) && !stands_for_many(d, &t->client);
+	t->client_known.known = on_client_known;
+	if (t->judges_client)
+		clients_hold(&d->clients, &t->client, &t->client_known);
+}
+
+static struct client_verdict
+client_verdict(const struct transaction *t)
+{
+	if (!t->judges_client)
+		return (struct client_verdict){.detail = ""};
+	return policy_client(t->worker->dispatcher->conf, clients_facts(&t->client_known));
+}
+
+/* Something may follow from it, and it may still come. */
+static bool
+waits_for_client(const struct transaction *t)
+{
+	return t->client_known.waiting && policy_client_matters(t->worker->dispatcher->conf);
+}
+
+/* ---- the envelope ---------------------------------------------------------------------------- */
 
 static struct policy_verdict
-verdict_of(const struct transaction *t)
+spf_verdict(const struct transaction *t)
 {
 	const struct conf *conf = t->worker->dispatcher->conf;
 
-	if (t->spf.state == CHECK_FAILED || t->held->dkim.state == CHECK_FAILED)
-		return (struct policy_verdict){true, t->failure, AUTH_UNCHECKED};
-	if (t->spf.state == CHECK_NOT_WANTED)
+	if (t->spf.state != CHECK_DONE)
 		return (struct policy_verdict){false, 0, AUTH_UNCHECKED};
 	return policy_spf(conf->spf.fail, (enum auth_result)t->spf.result);
+}
+
+struct envelope_verdict {
+	bool refuse; /* recipients that are not exempt */
+	enum refusal reason;
+	const char *detail;
+	enum auth_result mark;
+};
+
+/* Of a refusal for good and one for now the first goes before. */
+static struct envelope_verdict
+envelope_verdict(const struct transaction *t)
+{
+	struct client_verdict client = client_verdict(t);
+	struct policy_verdict spf = spf_verdict(t);
+	struct envelope_verdict v = {.detail = "", .mark = spf.mark};
+	bool by_client = client.refuse && (!spf.refuse || spf.reason != REFUSAL_SPF_FAIL ||
+					      client.reason == REFUSAL_LISTED ||
+					      client.reason == REFUSAL_NO_REVERSE);
+
+	v.refuse = client.refuse || spf.refuse;
+	v.reason = by_client ? client.reason : spf.reason;
+	if (by_client)
+		v.detail = client.detail;
+	return v;
+}
+
+/* Once, when all is known that a recipient may be refused for. */
+static void
+tell_envelope(struct transaction *t)
+{
+	const struct client_facts *facts = clients_facts(&t->client_known);
+	struct msg_envelope_answer m = {.session = t->session, .transaction = t->number};
+	struct envelope_verdict v;
+
+	if (t->told || t->spf.state == CHECK_RUNNING || waits_for_client(t))
+		return;
+	t->told = true;
+	v = envelope_verdict(t);
+	m.refuse = v.refuse;
+	m.reason = (uint8_t)v.reason;
+	m.detail = span_head(span_str(v.detail), DETAIL_MAX);
+	if (t->spf.state == CHECK_DONE)
+		m.spf = t->spf.result;
+	else if (t->spf.state == CHECK_FAILED)
+		m.spf = AUTH_TEMPERROR;
+	if (facts != NULL)
+		m.client_name = span_of(facts->name, facts->name_len);
+	if (v.refuse)
+		count(COUNT_recipients_told);
+	link_send(t->worker->link, MSG_envelope_answer, &m, -1);
+}
+
+/* ---- the verdict ----------------------------------------------------------------------------- */
+
+static bool
+all_exempt(const struct msg_submit *m)
+{
+	struct span rest = m->recipients.encoded;
+	struct msg_granted granted;
+
+	while (msg_list_next(&rest, RECORD_granted, &granted))
+		if (!granted.exempt)
+			return false;
+	return true;
+}
+
+static struct envelope_verdict
+verdict_of(const struct transaction *t, const struct msg_submit *m)
+{
+	struct envelope_verdict v = envelope_verdict(t);
+
+	if (t->spf.state == CHECK_FAILED || t->held->dkim.state == CHECK_FAILED)
+		return (struct envelope_verdict){true, t->failure, "", AUTH_UNCHECKED};
+	if (v.refuse && all_exempt(m))
+		v.refuse = false;
+	return v;
 }
 
 static uint32_t
@@ -34,14 +157,16 @@ static void
 conclude(struct transaction *t)
 {
 	struct worker *worker = t->worker;
-	struct policy_verdict v = verdict_of(t);
+	struct client_verdict client = client_verdict(t);
+	struct envelope_verdict v;
 	union msg m;
 	int fd = t->held->fd;
 
 	transaction_submitted(t->held, &m);
-	judged_log(t, &m.submit, &v);
+	v = verdict_of(t, &m.submit);
+	judged_log(t, &m.submit, v.refuse, v.reason, client.observed);
 	if (v.refuse) {
-		judged_refuse(worker, t->session, t->number, v.reason);
+		judged_refuse(worker, t->session, t->number, v.reason, v.detail);
 	} else {
 		t->held->fd = -1;
 		judged_hand_on(worker, &m.submit, budget_left(t), fd, t, v.mark);
@@ -52,9 +177,17 @@ conclude(struct transaction *t)
 static void
 proceed(struct transaction *t)
 {
+	tell_envelope(t);
 	if (t->held != NULL && t->spf.state != CHECK_RUNNING &&
-	    t->held->dkim.state != CHECK_RUNNING)
+	    t->held->dkim.state != CHECK_RUNNING && !waits_for_client(t))
 		conclude(t);
+}
+
+static void
+on_client_known(struct client_waiter *waiter)
+{
+	proceed((struct transaction *)(void *)((char *)waiter -
+					       offsetof(struct transaction, client_known)));
 }
 
 /* The reply is due soon, and the checks have not ended. */
@@ -74,24 +207,6 @@ on_due(void *arg)
 	if (t->held->dkim.state == CHECK_RUNNING)
 		t->held->dkim.state = CHECK_FAILED;
 	conclude(t);
-}
-
-/* ---- the client ------------------------------------------------------------------------------ */
-
-/* A balancer or a tunnel stands before us: the address says nothing about the sender. */
-static bool
-is_loopback(const struct ip *client)
-{
-	static const struct ip v6 = {{[IP_LEN - 1] = 1}};
-
-	return ip_is_v4(client) ? client->octets[12] == 127 : memcmp(client, &v6, sizeof(v6)) == 0;
-}
-
-/* Limits for one client do not hold for it. */
-static bool
-stands_for_many(const struct transaction *t)
-{
-	return is_loopback(&t->client);
 }
 
 /* ---- jobs ------------------------------------------------------------------------------------ */
@@ -136,7 +251,8 @@ on_allowance(struct job *job)
 {
 	struct transaction *t = job->owner;
 
-	return (struct allowance){&t->questions_left, stands_for_many(t) ? NULL : &t->client};
+	return (struct allowance){&t->questions_left,
+	    stands_for_many(t->worker->dispatcher, &t->client) ? NULL : &t->client};
 }
 
 const struct job_hooks judge_hooks = {
@@ -167,12 +283,14 @@ start_envelope(struct transaction *t)
 {
 	struct dispatcher *d = t->worker->dispatcher;
 
+	if (!d->conf->spf.check)
+		return true;
 	if (is_loopback(&t->client)) {
 		envelope_says_nothing(t);
 		return true;
 	}
-	t->jobs[JOB_ENVELOPE] =
-	    job_start(&d->jobs, JOB_ENVELOPE, t, &t->client, stands_for_many(t), JOB_WALL_MS);
+	t->jobs[JOB_ENVELOPE] = job_start(
+	    &d->jobs, JOB_ENVELOPE, t, &t->client, stands_for_many(d, &t->client), JOB_WALL_MS);
 	if (t->jobs[JOB_ENVELOPE] == NULL)
 		return false;
 	t->spf.state = CHECK_RUNNING;
@@ -188,7 +306,7 @@ judge_envelope(struct worker *worker, const struct msg_envelope *m)
 	    transaction_find(&d->transactions, worker, m->session, m->transaction);
 	struct ip client;
 
-	if (!d->conf->spf.check)
+	if (!conf_judges_envelope(d->conf))
 		return;
 	transaction_free(&d->transactions, &t);
 	memcpy(client.octets, m->client, sizeof(client.octets));
@@ -197,6 +315,21 @@ judge_envelope(struct worker *worker, const struct msg_envelope *m)
 	/* What cannot be started now is tried once more when the message is submitted. */
 	if (t != NULL && !start_envelope(t))
 		transaction_free(&d->transactions, &t);
+	if (t == NULL)
+		return;
+	hold_client(t);
+	tell_envelope(t);
+}
+
+void
+judge_arrival(struct worker *worker, const struct msg_arrival *m)
+{
+	struct dispatcher *d = worker->dispatcher;
+	struct ip client;
+
+	memcpy(client.octets, m->client, sizeof(client.octets));
+	if (!stands_for_many(d, &client))
+		clients_arrived(&d->clients, &client);
 }
 
 void
@@ -259,11 +392,14 @@ transaction_for(struct worker *worker, const struct msg_submit *m)
 	memcpy(client.octets, m->client, sizeof(client.octets));
 	t = transaction_new(
 	    table, worker, m->session, m->transaction, &client, m->helo, m->reverse_path);
-	if (t == NULL || !worker->dispatcher->conf->spf.check)
-		return t;
-	count(COUNT_envelopes_repeated);
+	if (t == NULL)
+		return NULL;
+	if (worker->dispatcher->conf->spf.check)
+		count(COUNT_envelopes_repeated);
 	if (!start_envelope(t))
 		transaction_free(table, &t);
+	else
+		hold_client(t);
 	return t;
 }
 
@@ -274,8 +410,8 @@ start_message(struct transaction *t, uint64_t limit_ms)
 
 	if (!d->conf->dkim.check)
 		return true;
-	t->jobs[JOB_MESSAGE] =
-	    job_start(&d->jobs, JOB_MESSAGE, t, &t->client, stands_for_many(t), limit_ms);
+	t->jobs[JOB_MESSAGE] = job_start(
+	    &d->jobs, JOB_MESSAGE, t, &t->client, stands_for_many(d, &t->client), limit_ms);
 	if (t->jobs[JOB_MESSAGE] == NULL)
 		return false;
 	t->held->dkim.state = CHECK_RUNNING;
@@ -308,10 +444,21 @@ judge_with_checks(struct worker *worker, const struct msg_submit *m, int *fd)
 	if (t == NULL || !hold(t, m, fd)) {
 		transaction_free(&worker->dispatcher->transactions, &t);
 		judged_refuse(worker, m->session, m->transaction,
-		    link_alive(worker->dispatcher->zygote) ? REFUSAL_BUSY : REFUSAL_INTERNAL);
+		    link_alive(worker->dispatcher->zygote) ? REFUSAL_BUSY : REFUSAL_INTERNAL, "");
 		return;
 	}
 	proceed(t);
+}
+
+/* Without a check, and without a name to be told, the message goes straight on. */
+static bool
+must_judge(const struct dispatcher *d, const struct msg_submit *m)
+{
+	struct ip client;
+
+	memcpy(client.octets, m->client, sizeof(client.octets));
+	return d->conf->spf.check || d->conf->dkim.check ||
+	       (clients_wanted(&d->clients) && !stands_for_many(d, &client));
 }
 
 void
@@ -323,10 +470,10 @@ judge_submit(struct worker *worker, const struct msg_submit *m, int *fd)
 	count(COUNT_submitted);
 	if (!submission_good(m, *fd)) {
 		log_bad(worker, m);
-		judged_refuse(worker, m->session, m->transaction, REFUSAL_INTERNAL);
+		judged_refuse(worker, m->session, m->transaction, REFUSAL_INTERNAL, "");
 	} else if (!link_alive(d->handoff)) {
-		judged_refuse(worker, m->session, m->transaction, REFUSAL_INTERNAL);
-	} else if (d->conf->spf.check || d->conf->dkim.check) {
+		judged_refuse(worker, m->session, m->transaction, REFUSAL_INTERNAL, "");
+	} else if (must_judge(d, m)) {
 		judge_with_checks(worker, m, fd);
 	} else {
 		*fd = -1;

@@ -11,11 +11,15 @@ enum {
 	HELD_MAX = 4096,                     /* messages waiting for their verdict */
 	HELD_OCTETS_MAX = 128 * 1024 * 1024, /* their envelopes and inline contents */
 	REPLY_MARGIN_MS = 2000,              /* of the budget, left for the way back */
+	DETAIL_MAX = 100,                    /* octets of a detail for a reply */
 };
 
 extern const struct job_hooks judge_hooks;
 
 void judge_envelope(struct worker *worker, const struct msg_envelope *m);
+
+/* A client has connected. */
+void judge_arrival(struct worker *worker, const struct msg_arrival *m);
 
 void judge_drop(struct worker *worker, const struct msg_envelope_drop *m);
 

@@ -15,19 +15,34 @@ static const struct {
     [REFUSAL_DNS] = {"dns", COUNT_refused_dns},
     [REFUSAL_SPF_FAIL] = {"spf-reject", COUNT_refused_spf},
     [REFUSAL_SPF_DEFER] = {"spf-defer", COUNT_refused_spf},
+    [REFUSAL_LISTED] = {"listed", COUNT_refused_client},
+    [REFUSAL_LISTED_DEFER] = {"listed-defer", COUNT_refused_client},
+    [REFUSAL_NO_REVERSE] = {"no-reverse", COUNT_refused_client},
+    [REFUSAL_NO_REVERSE_DEFER] = {"no-reverse-defer", COUNT_refused_client},
 };
 
 void
-judged_refuse(struct worker *worker, uint64_t session, uint64_t number, enum refusal reason)
+judged_refuse(struct worker *worker, uint64_t session, uint64_t number, enum refusal reason,
+    const char *detail)
 {
-	struct msg_refused refused = {
-	    .session = session, .transaction = number, .reason = (uint8_t)reason};
+	struct msg_refused refused = {.session = session,
+	    .transaction = number,
+	    .reason = (uint8_t)reason,
+	    .detail = span_head(span_str(detail), 100)};
 
 	count(refusals[reason].counter);
 	link_send(worker->link, MSG_refused, &refused, -1);
 }
 
 /* ---- handing on ------------------------------------------------------------------------------ */
+
+static struct span
+client_name(const struct transaction *t)
+{
+	const struct client_facts *facts = clients_facts(&t->client_known);
+
+	return facts != NULL ? span_of(facts->name, facts->name_len) : span_of(NULL, 0);
+}
 
 /* In: fd, owned from now on; t, NULL when nothing was checked. */
 static bool
@@ -59,6 +74,8 @@ hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, i
 	};
 
 	memcpy(out.client, m->client, sizeof(out.client));
+	if (t != NULL)
+		out.client_name = client_name(t);
 	if (t != NULL && spf != AUTH_UNCHECKED)
 		out.spf_domain = span_of(t->spf.domain, t->spf.domain_len);
 	if (t != NULL && t->held->dkim.state == CHECK_DONE) {
@@ -76,13 +93,33 @@ judged_hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budge
 	if (hand_on(worker, m, budget_ms, fd, t, spf))
 		count(COUNT_passed_on);
 	else
-		judged_refuse(worker, m->session, m->transaction, REFUSAL_INTERNAL);
+		judged_refuse(worker, m->session, m->transaction, REFUSAL_INTERNAL, "");
 }
 
 /* ---- the log --------------------------------------------------------------------------------- */
 
+static void
+log_lists(struct log_line *line, const struct transaction *t)
+{
+	const struct client_facts *facts = clients_facts(&t->client_known);
+	const struct conf *conf = t->worker->dispatcher->conf;
+	uint8_t room[400];
+	struct buf b = BUF_OVER(room);
+
+	for (size_t i = 0; facts != NULL && i < conf->dnslist_count; i++) {
+		if ((facts->listed & 1u << i) == 0)
+			continue;
+		if (b.len > 0)
+			buf_put_u8(&b, ' ');
+		buf_put_str(&b, conf->dnslist[i].title);
+	}
+	if (b.len > 0)
+		log_span(line, "lists", buf_span(&b));
+}
+
 void
-judged_log(const struct transaction *t, const struct msg_submit *m, const struct policy_verdict *v)
+judged_log(const struct transaction *t, const struct msg_submit *m, bool refused,
+    enum refusal reason, const char *observed)
 {
 	const struct dkim_check *dkim = &t->held->dkim;
 	struct log_line line;
@@ -95,9 +132,14 @@ judged_log(const struct transaction *t, const struct msg_submit *m, const struct
 		log_span(&line, "spf_domain", span_of(t->spf.domain, t->spf.domain_len));
 		log_span(&line, "spf_reason", span_of(t->spf.reason, t->spf.reason_len));
 	}
+	if (client_name(t).len > 0)
+		log_span(&line, "client_name", client_name(t));
+	log_lists(&line, t);
+	if (observed != NULL)
+		log_str(&line, "observed", observed);
 	if (dkim->state == CHECK_DONE)
 		log_span(&line, "dkim",
 		    dkim->count > 0 ? span_of(dkim->note, dkim->note_len) : SPAN("none"));
-	log_str(&line, "verdict", v->refuse ? refusals[v->reason].name : "hand-on");
+	log_str(&line, "verdict", refused ? refusals[reason].name : "hand-on");
 	log_end(&line);
 }

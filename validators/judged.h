@@ -5,7 +5,8 @@
 #include "validators/dispatcher.h"
 #include "validators/policy.h"
 
-void judged_refuse(struct worker *worker, uint64_t session, uint64_t number, enum refusal reason);
+void judged_refuse(struct worker *worker, uint64_t session, uint64_t number, enum refusal reason,
+    const char *detail);
 
 /*
  * Hands the message on, or refuses it as our own trouble when that fails.
@@ -15,7 +16,8 @@ void judged_refuse(struct worker *worker, uint64_t session, uint64_t number, enu
 void judged_hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, int fd,
     const struct transaction *t, enum auth_result spf);
 
-void judged_log(
-    const struct transaction *t, const struct msg_submit *m, const struct policy_verdict *v);
+/* In: observed, a rule that would have refused it; NULL: none. */
+void judged_log(const struct transaction *t, const struct msg_submit *m, bool refused,
+    enum refusal reason, const char *observed);
 
 #endif

@@ -152,6 +152,7 @@ transaction_free(struct transactions *table, struct transaction **t_at)
 	for (int kind = 0; kind < JOB_KINDS; kind++)
 		job_cancel(&t->jobs[kind], JOB_CANCELLED);
 	jobs_owner_gone(&t->worker->dispatcher->jobs, t);
+	clients_release(&t->client_known);
 	delist(table, t);
 	held_free(t);
 	free(t);

@@ -7,6 +7,7 @@
 #ifndef VALIDATORS_TRANSACTION_H
 #define VALIDATORS_TRANSACTION_H
 
+#include "validators/clients.h"
 #include "validators/jobs.h"
 
 #include "lib/ip.h"
@@ -60,7 +61,10 @@ struct transaction {
 	struct held_message *held; /* NULL: not submitted yet */
 	unsigned questions_left;
 	enum refusal failure; /* once a check is CHECK_FAILED */
+	bool told;            /* smtpd has the result of the envelope */
+	bool judges_client;   /* its name and lists count */
 	struct spf_check spf;
+	struct client_waiter client_known;
 	struct ip client;
 	struct span helo, reverse_path; /* in room */
 	uint8_t room[];

@@ -50,9 +50,16 @@ struct world {
 	struct msg_dkim_result signatures[8];
 	bool deliver_has_fd;
 	uint8_t refusal, spf;
+	bool refuse; /* the envelope_answer */
+	uint8_t reason, detail[100], client_name[253];
+	size_t detail_len, client_name_len; /* name: of deliver */
 	uint64_t refused_transaction;
 	struct msg_dns_ask question;
+	void (*on_question)(
+	    struct world *w, const struct msg_dns_ask *ask); /* may be NULL; stays too */
 	bool drained;
+	uint8_t exempt;                  /* the recipient of what is submitted */
+	void (*set_up)(struct world *w); /* sets options; stays from one world to the next */
 	/* What to do with a job at once; NULL: nothing. */
 	void (*on_job)(struct world_child *child);
 };
@@ -97,6 +104,11 @@ world_envelope_answer(void *ctx, struct link *link, const union msg *m, int *fd)
 	(void)fd;
 	w->envelope_answers++;
 	w->spf = m->envelope_answer.spf;
+	w->refuse = m->envelope_answer.refuse;
+	w->reason = m->envelope_answer.reason;
+	w->detail_len = m->envelope_answer.detail.len;
+	if (w->detail_len > 0)
+		memcpy(w->detail, m->envelope_answer.detail.p, w->detail_len);
 }
 
 static const struct link_handler world_smtpd_handlers[] = {
@@ -120,6 +132,9 @@ world_deliver(void *ctx, struct link *link, const union msg *m, int *fd)
 	w->deliver = m->deliver;
 	w->deliver_has_fd = *fd >= 0;
 	w->content_len = m->deliver.content.len;
+	w->client_name_len = m->deliver.client_name.len;
+	if (w->client_name_len > 0)
+		memcpy(w->client_name, m->deliver.client_name.p, w->client_name_len);
 	w->spf_domain_len = m->deliver.spf_domain.len;
 	if (w->spf_domain_len > 0)
 		memcpy(w->spf_domain, m->deliver.spf_domain.p, w->spf_domain_len);
@@ -144,6 +159,8 @@ world_dns_ask(void *ctx, struct link *link, const union msg *m, int *fd)
 	(void)fd;
 	w->questions++;
 	w->question = m->dns_ask;
+	if (w->on_question != NULL)
+		w->on_question(w, &m->dns_ask);
 }
 
 static const struct link_handler world_resolver_handlers[] = {{MSG_dns_ask, world_dns_ask}};
@@ -300,7 +317,12 @@ world_set(struct world *w, const char *path, const char *value)
 static inline void
 world_begin(struct world *w, const char *spf, const char *fail, const char *dkim)
 {
+	void (*set_up)(struct world * w) = w->set_up;
+	void (*on_question)(struct world * w, const struct msg_dns_ask *ask) = w->on_question;
+
 	memset(w, 0, sizeof(*w));
+	w->set_up = set_up;
+	w->on_question = on_question;
 	w->loop = loop_new();
 	w->conf = conf_new();
 	assert_non_null(w->loop);
@@ -308,6 +330,10 @@ world_begin(struct world *w, const char *spf, const char *fail, const char *dkim
 	world_set(w, "spf.fail", fail);
 	world_set(w, "dkim.check", dkim);
 	world_set(w, "limits.message_checks", "2");
+	if (w->set_up != NULL)
+		w->set_up(w);
+	else
+		world_set(w, "reverse_dns.check", "false");
 	w->d = dispatcher_new(w->loop, w->conf);
 	w->smtpd = world_connect(w, PROGRAM_SMTPD, WORKER, &world_smtpd);
 	w->handoff = world_connect(w, PROGRAM_QUEUE_HANDOFF, 0, &world_handoff);
@@ -370,19 +396,18 @@ say_envelope(struct world *w, uint64_t transaction, const char *reverse_path)
 }
 
 static inline void
-say_submit_with(struct world *w, uint64_t transaction, const char *reverse_path,
+say_submit_as(struct world *w, uint64_t transaction, const char *client, const char *reverse_path,
     const char *content, uint64_t size, int fd, uint32_t budget_ms)
 {
 	uint8_t room[700];
 	struct buf b = BUF_OVER(room);
-	struct msg_granted granted = {.recipient = SPAN("alice@example.com")};
+	struct msg_granted granted = {.recipient = SPAN("alice@example.com"), .exempt = w->exempt};
 	struct msg_submit m = {
 	    .session = 1,
 	    .transaction = transaction,
 	    .id = SPAN("ID345678"),
 	    .received = 1000000,
 	    .budget_ms = budget_ms,
-	    .client = {[10] = 255, 255, 192, 0, 2, 1},
 	    .helo = SPAN("helo.example"),
 	    .esmtp = 1,
 	    .reverse_path = span_str(reverse_path),
@@ -390,11 +415,27 @@ say_submit_with(struct world *w, uint64_t transaction, const char *reverse_path,
 	    .size = size,
 	    .content = span_str(content),
 	};
+	struct ip ip;
 
+	assert_true(ip_parse(span_str(client), &ip));
+	memcpy(m.client, ip.octets, sizeof(m.client));
 	assert_true(msg_list_put(&b, RECORD_granted, &granted));
 	m.recipients.encoded = buf_span(&b);
 	assert_true(link_send(w->smtpd, MSG_submit, &m, fd));
 	world_turn(w);
+}
+
+static inline void
+say_submit_with(struct world *w, uint64_t transaction, const char *reverse_path,
+    const char *content, uint64_t size, int fd, uint32_t budget_ms)
+{
+	say_submit_as(w, transaction, "192.0.2.1", reverse_path, content, size, fd, budget_ms);
+}
+
+static inline void
+say_submit_from(struct world *w, uint64_t transaction, const char *client, const char *reverse_path)
+{
+	say_submit_as(w, transaction, client, reverse_path, "Subject: x\n\nhi\n", 15, -1, 60000);
 }
 
 static inline void
