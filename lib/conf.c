@@ -389,9 +389,15 @@ conf_set(struct conf *conf, const char *path, const char *value, char *error_out
 /* ---- what several options say together -------------------------------------------------------------- */
 
 bool
+conf_judges_clients(const struct conf *conf)
+{
+	return conf->reverse_dns.check || conf->dnslist_count > 0;
+}
+
+bool
 conf_judges_envelope(const struct conf *conf)
 {
-	return conf->spf.check || conf->reverse_dns.check || conf->dnslist_count > 0;
+	return conf->spf.check || conf_judges_clients(conf);
 }
 
 static bool

@@ -81,6 +81,9 @@ struct conf {
 	struct conf_memory *memory; /* holds the strings */
 };
 
+/* Whether validators judge clients: smtpd tells them who connects then. */
+bool conf_judges_clients(const struct conf *conf);
+
 /* Whether validators judge clients and envelopes: smtpd tells them of these then. */
 bool conf_judges_envelope(const struct conf *conf);
 

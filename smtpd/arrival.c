@@ -49,9 +49,21 @@ arrival_begin(struct session *s)
 
 /* ---- for whom a balancer speaks ------------------------------------------------------------------- */
 
+/* Its name and its lists are asked for while it still says hello. */
+static void
+tell_validators(const struct session *s)
+{
+	struct msg_arrival m;
+
+	memcpy(m.client, s->client.octets, sizeof(m.client));
+	if (conf_judges_clients(s->worker->conf) && !s->client_unknown)
+		worker_send(s->worker, PROGRAM_VALIDATORS, MSG_arrival, &m, -1);
+}
+
 static void
 begin(struct session *s)
 {
+	tell_validators(s);
 	if (s->tls_first)
 		tls_begin(s);
 	else

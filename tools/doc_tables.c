@@ -92,6 +92,8 @@ static const struct {
     {"keypair", "mail2"},
     {"keypair.certificate", "/etc/gatehouse/mail2.pem"},
     {"keypair.key", "/etc/gatehouse/mail2.key"},
+    {"dnslist", "zen"},
+    {"dnslist.zone", "zen.dnsbl.example"},
     {"backend", "mailstore"},
     {"backend.servers", "192.0.2.10:628"},
     {"backend.complaints", "relaying denied"},

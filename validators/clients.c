@@ -509,7 +509,7 @@ clients_resolver_up(struct clients *cs)
 bool
 clients_wanted(const struct clients *cs)
 {
-	return cs->list_count > 0 || cs->conf->reverse_dns.check;
+	return conf_judges_clients(cs->conf);
 }
 
 void
