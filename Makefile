@@ -47,7 +47,7 @@ SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-po
 SAN_CFLAGS = -std=c11 $(WARN) -O1 -g $(SAN) -DGATEHOUSE_TEST
 
 # Foreign libraries, and who links them.
-LIBS_lib := -levent_core -lseccomp -lnettle
+LIBS_lib := -levent_core -lseccomp -lnettle -lidn2
 LIBS_supervisor := -lconfuse
 LIBS_tlsd := -ltls -lssl -lcrypto
 LIBS_lookupd := -lcdb

@@ -14,6 +14,7 @@ SRC_lib := \
 	lib/digest.c \
 	lib/dnslist.c \
 	lib/grant.c \
+	lib/idn.c \
 	lib/ip.c \
 	lib/link.c \
 	lib/log.c \
@@ -24,7 +25,8 @@ SRC_lib := \
 	lib/programs.c \
 	lib/sandbox.c \
 	lib/siphash.c \
-	lib/span.c
+	lib/span.c \
+	lib/utf8.c
 
 # main: supervisor/main.c
 SRC_supervisor := \

@@ -1,13 +1,17 @@
 #include "lib/address.h"
 
 #include "lib/ip.h"
+#include "lib/utf8.h"
 
-/* RFC 5322 3.2.3 atext: letters, digits and !#$%&'*+-/=?^_`{|}~, as a set of bits. */
+/*
+ * RFC 5322 3.2.3 atext: letters, digits and !#$%&'*+-/=?^_`{|}~, as a set of bits; RFC 6531 3.3 adds
+ * all that is not ASCII.
+ */
 static bool
 is_atext(uint8_t c)
 {
 	static const uint64_t set[4] = {
-	    UINT64_C(0xa3ffacfa00000000), UINT64_C(0x7fffffffc7fffffe), 0, 0};
+	    UINT64_C(0xa3ffacfa00000000), UINT64_C(0x7fffffffc7fffffe), UINT64_MAX, UINT64_MAX};
 
 	return (set[c / 64] >> (c % 64) & 1) != 0;
 }
@@ -15,7 +19,7 @@ is_atext(uint8_t c)
 static bool
 is_printable(uint8_t c)
 {
-	return c >= 32 && c <= 126;
+	return c >= 32 && c != 127;
 }
 
 static bool
@@ -83,7 +87,7 @@ dot_string_len(struct span s)
 /*
  * Quoted-string  = DQUOTE *(qtextSMTP / quoted-pairSMTP) DQUOTE    RFC 5321 4.1.2
  * quoted-pairSMTP = %d92 %d32-126
- * qtextSMTP      = %d32-33 / %d35-91 / %d93-126
+ * qtextSMTP      = %d32-33 / %d35-91 / %d93-126 / UTF8-non-ascii     RFC 6531 3.3
  *
  * Out: the unquoted octets in local, cap ADDRESS_LOCAL_MAX.
  * Returns: octets of text that the quoted string takes, or 0.
@@ -94,7 +98,7 @@ unquote(struct span text, struct buf *local)
 	size_t i = 1;
 
 	while (i < text.len && text.p[i] != '"') {
-		if (text.p[i] == '\\' && ++i == text.len)
+		if (text.p[i] == '\\' && (++i == text.len || text.p[i] >= 0x80))
 			return 0;
 		if (!is_printable(text.p[i]))
 			return 0;
@@ -116,12 +120,40 @@ take_local(struct span text, struct buf *local)
 	return n;
 }
 
+/*
+ * sub-domain =/ U-label, RFC 6531 3.3: whether it is one, idn.h tells who needs the name. Here, what
+ * is ASCII in it must be of a domain, and no label may be empty.
+ */
+static bool
+utf8_domain_ok(struct span domain)
+{
+	uint8_t before = '.';
+
+	for (size_t i = 0; i < domain.len; i++) {
+		uint8_t c = domain.p[i];
+
+		if (c == '.' ? before == '.'
+			     : c < 0x80 && c != '-' && c != '_' && !ascii_is_alpha(c) &&
+				   !ascii_is_digit(c))
+			return false;
+		before = c;
+	}
+	return before != '.';
+}
+
+static bool
+domain_ok(struct span domain)
+{
+	return address_domain_ok(domain) || address_literal_ok(domain) ||
+	       (has_non_ascii(domain) && utf8_domain_ok(domain));
+}
+
 static enum address_status
 set_domain(struct span domain, struct address *a)
 {
 	if (domain.len > ADDRESS_DOMAIN_MAX)
 		return ADDRESS_LENGTH;
-	if (!address_domain_ok(domain) && !address_literal_ok(domain))
+	if (!domain_ok(domain))
 		return ADDRESS_SYNTAX;
 	a->octets[a->local_len] = '@';
 	memcpy(a->octets + a->local_len + 1, domain.p, domain.len);
@@ -136,7 +168,8 @@ parse_mailbox(struct span text, struct address *a)
 	struct buf local = buf_over(a->octets, ADDRESS_LOCAL_MAX);
 	size_t n;
 
-	if (has_non_ascii(text))
+	a->utf8 = has_non_ascii(text);
+	if (a->utf8 && !utf8_printable(text))
 		return ADDRESS_NON_ASCII;
 	if (text.len > 0 && text.p[0] == '@' && span_find(text, ':') < text.len)
 		return ADDRESS_ROUTE;
@@ -163,6 +196,7 @@ set_bare(struct span text, struct address *a)
 	if (text.len > 0)
 		memcpy(a->octets, text.p, text.len);
 	a->len = a->local_len = (uint16_t)text.len;
+	a->utf8 = false;
 	return ADDRESS_OK;
 }
 
@@ -196,7 +230,8 @@ from_inside(struct span inside, struct address *a)
 {
 	size_t at = span_find_last(inside, '@');
 
-	if (has_non_ascii(inside))
+	a->utf8 = has_non_ascii(inside);
+	if (a->utf8 && !utf8_printable(inside))
 		return ADDRESS_NON_ASCII;
 	if (at == inside.len || at == 0)
 		return ADDRESS_SYNTAX;

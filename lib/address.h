@@ -5,6 +5,9 @@
  * taken away, as qmail-queue and QMQP have it; the last "@" separates, since a domain cannot
  * hold one. It never contains NUL, CR, LF or any other control character. Its octets keep
  * the case in which they came; only the lookup key is lower-cased.
+ *
+ * An address may be UTF-8 (RFC 6531 3.3); whether one is welcome is for the caller to say, who
+ * looks at `utf8`.
  */
 #ifndef LIB_ADDRESS_H
 #define LIB_ADDRESS_H
@@ -22,7 +25,7 @@ enum address_status {
 	ADDRESS_OK,
 	ADDRESS_SYNTAX,    /* not an RFC 5321 path */
 	ADDRESS_ROUTE,     /* a source route, RFC 5321 appendix F.2 */
-	ADDRESS_NON_ASCII, /* needs SMTPUTF8 */
+	ADDRESS_NON_ASCII, /* neither ASCII nor UTF-8, or with a control character beyond ASCII */
 	ADDRESS_LENGTH,    /* a part is over its limit */
 };
 
@@ -30,6 +33,7 @@ struct address {
 	uint8_t octets[ADDRESS_MAX]; /* inside form; empty for the null reverse-path */
 	uint16_t len;
 	uint16_t local_len; /* octets before the last "@"; == len when there is no domain */
+	bool utf8;          /* some of them are not ASCII */
 };
 
 static inline struct span

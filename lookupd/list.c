@@ -1,5 +1,8 @@
 #include "lookupd/list.h"
 
+#include "lib/idn.h"
+#include "lib/utf8.h"
+
 #include "lookupd/record.h"
 
 static bool
@@ -34,41 +37,13 @@ take_word(struct span *rest)
 
 /* ---- text ------------------------------------------------------------------------------------- */
 
-/* Octets of a UTF-8 sequence by its first octet; 0: none begins so (RFC 3629 4). */
-static size_t
-utf8_length(uint8_t c)
-{
-	if (c < 0x80)
-		return 1;
-	if (c >= 0xc2 && c <= 0xdf)
-		return 2;
-	if (c >= 0xe0 && c <= 0xef)
-		return 3;
-	return c >= 0xf0 && c <= 0xf4 ? 4 : 0;
-}
-
-/* Neither overlong, nor a surrogate, nor above U+10FFFF: the second octet tells. */
-static bool
-utf8_second_ok(uint8_t first, uint8_t second)
-{
-	uint8_t least = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-	uint8_t most = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-
-	return second >= least && second <= most;
-}
-
 static const char *
 check_text(struct span line)
 {
 	for (size_t i = 0, len; i < line.len; i += len) {
-		len = utf8_length(line.p[i]);
-		if (len == 0 || len > line.len - i)
+		len = utf8_char(span_from(line, i));
+		if (len == 0)
 			return "not UTF-8 text";
-		if (len > 1 && !utf8_second_ok(line.p[i], line.p[i + 1]))
-			return "not UTF-8 text";
-		for (size_t k = 2; k < len; k++)
-			if ((line.p[i + k] & 0xc0) != 0x80)
-				return "not UTF-8 text";
 		if ((line.p[i] < ' ' && line.p[i] != '\t') || line.p[i] == 0x7f)
 			return "a control character";
 	}
@@ -77,11 +52,11 @@ check_text(struct span line)
 
 /* ---- recipient -------------------------------------------------------------------------------- */
 
-/* atext of RFC 5322 3.2.3 and "." without what rows 85 and 106 name and the wildcard. */
+/* atext of RFC 5322 3.2.3 and RFC 6531 3.3 and "." without what rows 85 and 106 name and the wildcard. */
 static bool
 local_octet_ok(uint8_t c)
 {
-	return ascii_is_alpha(c) || ascii_is_digit(c) || span_find(SPAN("#$&'+-=?^_`{}~."), c) < 15;
+	return c >= 0x80 || ascii_is_alpha(c) || ascii_is_digit(c) || span_find(SPAN("#$&'+-=?^_`{}~."), c) < 15;
 }
 
 static const char *
@@ -90,8 +65,6 @@ check_local(struct span local)
 	for (size_t i = 0; i < local.len; i++) {
 		uint8_t c = local.p[i];
 
-		if (c >= 0x80)
-			return "addresses are ASCII";
 		if (span_find(SPAN("%!|/"), c) < 4)
 			return "% ! | and / in a local part are not taken: a mail system may read "
 			       "them as a route, "
@@ -110,16 +83,26 @@ check_local(struct span local)
 	return local.len > ADDRESS_LOCAL_MAX ? "the local part is longer than 256 octets" : NULL;
 }
 
+/* As lookupd will ask for it. In: out, room for a domain. */
 static const char *
-check_domain(struct span domain)
+put_domain(struct span domain, struct buf *out)
 {
+	uint8_t room[ADDRESS_DOMAIN_MAX];
+	struct buf name = BUF_OVER(room);
+
 	if (domain.len == 0)
 		return "no domain after @";
-	for (size_t i = 0; i < domain.len; i++)
-		if (domain.p[i] >= 0x80)
-			return "addresses are ASCII; write the domain as xn--";
-	if (!address_domain_ok(domain) && !address_literal_ok(domain))
+	switch (idn_to_ascii(span_head(domain, ADDRESS_DOMAIN_MAX + 1), &name)) {
+	case IDN_MEMORY:
+		return "no memory";
+	case IDN_BAD:
 		return "not a domain name";
+	case IDN_OK:
+		break;
+	}
+	if (name.full || (!address_domain_ok(buf_span(&name)) && !address_literal_ok(buf_span(&name))))
+		return "not a domain name";
+	buf_put_lower(out, buf_span(&name));
 	return NULL;
 }
 
@@ -146,15 +129,15 @@ static const char *
 set_recipient(struct list_entry *e, struct span local, struct span domain)
 {
 	struct buf b = BUF_OVER(e->octets);
-	const char *error = check_domain(domain);
+	const char *error;
 
-	if (error != NULL)
-		return error;
+	if (!utf8_printable(local))
+		return "a control character";
 	buf_put_lower(&b, local);
-	buf_put_lower(&b, domain);
+	error = put_domain(domain, &b);
 	e->local = span_of(e->octets, local.len);
-	e->domain = span_of(e->octets + local.len, domain.len);
-	return NULL;
+	e->domain = span_from(buf_span(&b), local.len);
+	return error;
 }
 
 /* Takes a Quoted-string of RFC 5321 4.1.2. Out: *local_out, of octets, without the quoting. */
@@ -166,8 +149,8 @@ take_quoted(struct span *rest, uint8_t octets[ADDRESS_LOCAL_MAX], struct span *l
 	for (; at < rest->len && rest->p[at] != '"'; at++) {
 		if (rest->p[at] == '\\' && at + 1 < rest->len)
 			at++;
-		if (rest->p[at] >= 0x80 || rest->p[at] < ' ')
-			return "addresses are printable ASCII";
+		if (rest->p[at] < ' ')
+			return "a control character";
 		if (len == ADDRESS_LOCAL_MAX)
 			return "the local part is longer than 256 octets";
 		octets[len++] = rest->p[at];
@@ -310,14 +293,13 @@ static const char *
 set_alias(struct list_entry *e, struct span value)
 {
 	struct buf b = BUF_OVER(e->real_octets);
-	const char *error = check_domain(value);
+	const char *error = put_domain(value, &b);
 
 	if (e->kind != LIST_CATCH_ALL)
 		return "alias= stands after a whole domain, as in @alias.example "
 		       "alias=real.example";
 	if (error != NULL)
 		return error;
-	buf_put_lower(&b, value);
 	e->real = buf_span(&b);
 	e->kind = LIST_ALIAS_DOMAIN;
 	return span_eq(e->real, e->domain) ? "a domain is no alias of itself" : NULL;

@@ -1,6 +1,7 @@
 #include "lookupd/lookup_steps.h"
 
 #include "lib/bug.h"
+#include "lib/idn.h"
 
 enum step
 lookup_decide(struct question *q, enum rcpt_verdict verdict)
@@ -272,8 +273,9 @@ static void
 lookup_parts(const struct database *db, struct span local, struct span domain,
     enum lookup_from from, struct lookup_trace *trace, struct lookup_result *r_out)
 {
+	uint8_t room[ADDRESS_MAX];
 	struct question q;
-	struct buf lower = BUF_OVER(q.octets);
+	struct buf lower = BUF_OVER(q.octets), name = BUF_OVER(room);
 
 	*r_out = (struct lookup_result){.verdict = RCPT_TROUBLE};
 	q.db = db;
@@ -281,12 +283,26 @@ lookup_parts(const struct database *db, struct span local, struct span domain,
 	q.from = from;
 	q.trace = trace;
 	q.redirected = false;
+	switch (idn_to_ascii(domain, &name)) {
+	case IDN_MEMORY:
+		lookup_trouble(&q, "no memory", false);
+		return;
+	case IDN_BAD: /* no database can serve what is no name */
+		lookup_decide(&q, RCPT_UNKNOWN_DOMAIN);
+		return;
+	case IDN_OK:
+		break;
+	}
 	buf_put_lower(&lower, local);
 	buf_put_u8(&lower, '@');
-	buf_put_lower(&lower, domain);
-	BUG_ON(lower.full);
+	buf_put_lower(&lower, buf_span(&name));
+	BUG_ON(name.full);
+	if (lower.full) { /* an A-label is longer than its U-label */
+		lookup_decide(&q, RCPT_UNKNOWN_USER);
+		return;
+	}
 	q.local = span_of(q.octets, local.len);
-	q.domain = span_of(q.octets + local.len + 1, domain.len);
+	q.domain = span_of(q.octets + local.len + 1, name.len);
 	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
 		if (steps[i](&q) == STEP_DECIDED)
 			return;

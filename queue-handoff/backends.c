@@ -15,6 +15,7 @@ group_init(struct group *g, const struct conf_backend *conf)
 	    .write_ms = conf->write_timeout * 1000,
 	    .reply_ms = conf->reply_timeout * 1000,
 	    .keep_ms = conf->keep_connection * 1000,
+	    .smtputf8 = conf->smtputf8,
 	};
 	if (conf->servers.count == 0)
 		return "a backend without servers";

@@ -41,6 +41,7 @@ struct group {
 	struct conf_strings complaints, refusals; /* texts that the operator has named */
 	unsigned connections;                     /* in use at once, of one server; 0: any number */
 	uint64_t connect_ms, write_ms, reply_ms, keep_ms;
+	bool smtputf8;
 };
 
 struct backends {

@@ -178,6 +178,7 @@ trace_compose(
 	    .hostname = d->hostname,
 	    .helo = m->helo,
 	    .esmtp = m->esmtp != 0,
+	    .smtputf8 = m->smtputf8 != 0,
 	    .tls_version = m->tls_version,
 	    .tls_cipher = m->tls_cipher,
 	    .id = m->id,
@@ -297,6 +298,8 @@ deliver_start(struct deliver *d, const struct msg_deliver *m, struct grants_wind
 	}
 	if (r.group == NULL)
 		return group_missing(m);
+	if (m->smtputf8 != 0 && !r.group->smtputf8)
+		return turn_away(m, EVENT_message_refused, "reason", "backend-without-smtputf8");
 	wrong = request_fill(d, m, *fd, &r);
 	if (wrong != NULL)
 		return turn_away(m, EVENT_message_refused, "reason", wrong);

@@ -116,7 +116,7 @@ put_tls(struct buf *b, const struct trace_facts *f)
 
 /*
  * RFC 5321 4.4 Time-stamp-line: "from" Extended-Domain "by" Domain "with" Protocol "id" Atom
- * ["for" Path] ";" date-time. RFC 3848 has the names of the protocols.
+ * ["for" Path] ";" date-time. RFC 3848 and RFC 6531 4.3 have the names of the protocols.
  */
 static void
 put_received(struct buf *b, const struct trace_facts *f)
@@ -129,7 +129,9 @@ put_received(struct buf *b, const struct trace_facts *f)
 	put_literal(b, &f->client);
 	buf_put_str(b, ")\n\tby ");
 	put_safe(b, f->hostname, is_name_octet);
-	buf_put_str(b, !f->esmtp ? " with SMTP id " : tls ? " with ESMTPS id " : " with ESMTP id ");
+	buf_put_str(b, " with ");
+	buf_put_str(b, f->smtputf8 ? "UTF8SMTP" : f->esmtp ? "ESMTP" : "SMTP");
+	buf_put_str(b, f->esmtp && tls ? "S id " : " id ");
 	put_safe(b, f->id, is_name_octet);
 	if (tls)
 		put_tls(b, f);

@@ -18,6 +18,7 @@ struct trace_facts {
 	struct span helo;     /* a domain or an address literal */
 	struct ip client;
 	bool esmtp;              /* EHLO */
+	bool smtputf8;           /* SMTPUTF8 was said, RFC 6531 */
 	struct span tls_version; /* empty: no TLS */
 	struct span tls_cipher;
 	struct span id;

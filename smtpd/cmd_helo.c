@@ -98,6 +98,7 @@ static const struct {
     {"ENHANCEDSTATUSCODES", always, NULL, "RFC 2034"},
     {"CHUNKING", always, NULL, "RFC 3030"},
     {"LIMITS", always, put_limits, "RFC 9422"},
+    {"SMTPUTF8", mail_utf8_offered, NULL, "RFC 6531"},
     {"8BITMIME", always, NULL, "RFC 6152"},
 };
 

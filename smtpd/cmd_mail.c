@@ -1,14 +1,27 @@
-/* MAIL: RFC 5321 4.1.1.2, with SIZE (RFC 1870) and BODY (RFC 6152). */
+/* MAIL: RFC 5321 4.1.1.2, with SIZE (RFC 1870), BODY (RFC 6152) and SMTPUTF8 (RFC 6531). */
 #include "smtpd/command.h"
 #include "smtpd/parameters.h"
 #include "smtpd/worker.h"
 
 /* Which parameters were there; none may come twice (row 68). */
-enum { SEEN_SIZE = 1, SEEN_BODY = 2 };
+enum { SEEN_SIZE = 1, SEEN_BODY = 2, SEEN_SMTPUTF8 = 4 };
+
+/* Every back end must take it: which one it will be is not known before RCPT. */
+bool
+mail_utf8_offered(const struct session *s)
+{
+	const struct conf *conf = s->worker->conf;
+
+	for (size_t i = 0; i < conf->backend_count; i++)
+		if (!conf->backend[i].smtputf8)
+			return false;
+	return conf->backend_count > 0;
+}
 
 static enum reply_id
-check_size(const struct session *s, struct span value, union command_args *args)
+check_size(const struct session *s, const struct parameter *p, union command_args *args)
 {
+	struct span value = p->value;
 	static const uint64_t largest = UINT64_MAX;
 	uint64_t limit = s->worker->conf->limits.message_size;
 
@@ -23,23 +36,34 @@ check_size(const struct session *s, struct span value, union command_args *args)
 }
 
 static enum reply_id
-check_body(const struct session *s, struct span value, union command_args *args)
+check_body(const struct session *s, const struct parameter *p, union command_args *args)
 {
 	(void)s;
-	args->mail.eight_bit = span_eq_nocase(value, SPAN("8BITMIME"));
-	if (args->mail.eight_bit || span_eq_nocase(value, SPAN("7BIT")))
+	args->mail.eight_bit = span_eq_nocase(p->value, SPAN("8BITMIME"));
+	if (args->mail.eight_bit || span_eq_nocase(p->value, SPAN("7BIT")))
 		return REPLY_NONE;
 	return REPLY_bad_argument;
+}
+
+/* RFC 6531 3.4: it has no value. */
+static enum reply_id
+check_smtputf8(const struct session *s, const struct parameter *p, union command_args *args)
+{
+	if (!mail_utf8_offered(s))
+		return REPLY_bad_parameter;
+	args->mail.smtputf8 = true;
+	return p->has_value ? REPLY_bad_argument : REPLY_NONE;
 }
 
 static const struct {
 	const char *keyword;
 	unsigned seen;
 	enum reply_id (*check)(
-	    const struct session *s, struct span value, union command_args *args);
+	    const struct session *s, const struct parameter *p, union command_args *args);
 } parameters[] = {
     {"SIZE", SEEN_SIZE, check_size},
     {"BODY", SEEN_BODY, check_body},
+    {"SMTPUTF8", SEEN_SMTPUTF8, check_smtputf8},
 };
 
 static enum reply_id
@@ -52,7 +76,7 @@ check_parameter(
 		if ((*seen & parameters[i].seen) != 0)
 			return REPLY_bad_argument;
 		*seen |= parameters[i].seen;
-		return parameters[i].check(s, p->value, args);
+		return parameters[i].check(s, p, args);
 	}
 	return REPLY_bad_parameter;
 }
@@ -89,7 +113,7 @@ mail_check(const struct session *s, struct span argument, union command_args *ar
 	enum reply_id complaint;
 
 	args_out->mail.size = 0;
-	args_out->mail.eight_bit = false;
+	args_out->mail.eight_bit = args_out->mail.smtputf8 = false;
 	switch (path_split(argument, SPAN("FROM:"), &path, &rest)) {
 	case PATH_NO_PATH:
 		return REPLY_bad_argument;
@@ -99,7 +123,13 @@ mail_check(const struct session *s, struct span argument, union command_args *ar
 		break;
 	}
 	complaint = address_replies[address_parse_reverse(path, &args_out->mail.from)];
-	return complaint != REPLY_NONE ? complaint : check_parameters(s, rest, args_out);
+	if (complaint == REPLY_NONE && args_out->mail.from.utf8 && !mail_utf8_offered(s))
+		complaint = REPLY_non_ascii;
+	if (complaint == REPLY_NONE)
+		complaint = check_parameters(s, rest, args_out);
+	if (complaint == REPLY_NONE && args_out->mail.from.utf8 && !args_out->mail.smtputf8)
+		complaint = REPLY_non_ascii;
+	return complaint;
 }
 
 /* What validators can begin with at once, when there is anything to begin. */
@@ -134,6 +164,7 @@ begin_transaction(struct session *s, const union command_args *args)
 	t->from = args->mail.from;
 	t->declared_size = args->mail.size;
 	t->eight_bit = args->mail.eight_bit;
+	t->smtputf8 = args->mail.smtputf8;
 	t->size_limit = w->conf->limits.message_size;
 	t->mail_ms = w->now_ms;
 	return t;

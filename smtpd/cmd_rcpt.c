@@ -35,7 +35,6 @@ rcpt_check(const struct session *s, struct span argument, union command_args *ar
 	struct span path, rest;
 	enum reply_id complaint;
 
-	(void)s;
 	switch (path_split(argument, SPAN("TO:"), &path, &rest)) {
 	case PATH_NO_PATH:
 		return REPLY_bad_argument;
@@ -45,6 +44,8 @@ rcpt_check(const struct session *s, struct span argument, union command_args *ar
 		break;
 	}
 	complaint = address_replies[address_parse_forward(path, &args_out->rcpt.to)];
+	if (complaint == REPLY_NONE && args_out->rcpt.to.utf8 && !s->transaction->smtputf8)
+		complaint = REPLY_non_ascii;
 	return complaint != REPLY_NONE ? complaint : check_parameters(rest);
 }
 

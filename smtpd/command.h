@@ -17,7 +17,7 @@ union command_args {
 	struct {
 		struct address from;
 		uint64_t size; /* 0: not said */
-		bool eight_bit;
+		bool eight_bit, smtputf8;
 	} mail;
 	struct {
 		struct address to;
@@ -74,6 +74,7 @@ COMMAND_CHECK(helo);
 COMMAND_APPLY(helo);
 COMMAND_APPLY(ehlo);
 COMMAND_CHECK(mail);
+bool mail_utf8_offered(const struct session *s); /* RFC 6531 */
 COMMAND_APPLY(mail);
 COMMAND_CHECK(rcpt);
 COMMAND_APPLY(rcpt);

@@ -22,10 +22,19 @@ enum header_status {
 	HEADER_BODY,      /* the block has ended and was good */
 	HEADER_MALFORMED, /* rows 159, 185 to 190 */
 	HEADER_TOO_LARGE, /* rows 183, 184 */
-	HEADER_LOOP,      /* more Received: fields than hops_max */
+	HEADER_LOOP, /* more Received: fields than hops_max, or a Delivered-To: that is asked for */
 };
 
 enum header_place { HEADER_LINE_START, HEADER_NAME, HEADER_VALUE, HEADER_FOLD };
+
+/* Fields that are looked at. */
+enum header_field { HEADER_RECEIVED, HEADER_DELIVERED_TO, HEADER_OTHER };
+
+/* The value of a field, read as it streams by: no text is kept, runs of white space are one space. */
+struct header_value {
+	uint64_t digest;
+	bool begun, blank; /* something was read; white space after it */
+};
 
 struct header {
 	enum header_status status;
@@ -34,9 +43,20 @@ struct header {
 	unsigned fields;
 	unsigned hops; /* Received: fields */
 	unsigned hops_max;
-	unsigned name_len; /* octets of the field name so far, clamped */
-	bool maybe_hop;    /* the name so far is a beginning of "Received" */
+	unsigned name_len;       /* octets of the field name so far, clamped */
+	unsigned maybe;          /* bits of enum header_field whose name the name so far begins */
+	enum header_field field; /* of the value that is being read */
+	struct header_value value;
+	/* Whether the value of a Delivered-To: field makes this message a loop (row 182). NULL: none does. */
+	bool (*is_loop)(const void *arg, uint64_t digest);
+	const void *arg;
 };
+
+/*
+ * The digest of a field value, for comparisons without case. It protects nothing: who makes up a
+ * value with the same digest gets his own message refused.
+ */
+uint64_t header_digest(struct span value);
 
 void header_init(struct header *h, unsigned hops_max);
 

@@ -5,6 +5,12 @@
 #include "smtpd/submission.h"
 #include "smtpd/worker.h"
 
+static bool
+is_loop(const void *arg, uint64_t digest)
+{
+	return transaction_is_loop(arg, digest);
+}
+
 /*
  * The announced size was only looked at in MAIL: memory is charged when content comes, so that who
  * announces much and sends nothing takes nothing from anybody (row 309).
@@ -18,6 +24,10 @@ intake_begin(struct session *s)
 	    !message_reserve(&t->message, MESSAGE_INLINE))
 		return false;
 	header_init(&t->header, (unsigned)s->worker->conf->limits.hops);
+	if (t->knows_loops) {
+		t->header.is_loop = is_loop;
+		t->header.arg = t;
+	}
 	t->data_ms = s->worker->now_ms;
 	return true;
 }

@@ -70,6 +70,7 @@ compose(const struct session *s, const struct transaction *t)
 	    .helo = span_of(s->helo, s->helo_len),
 	    .esmtp = s->esmtp,
 	    .eight_bit = t->eight_bit,
+	    .smtputf8 = t->smtputf8,
 	    .reverse_path = address_span(&t->from),
 	    .route = span_of(t->route, t->route_len),
 	    .class = span_of(t->class, t->class_len),

@@ -223,6 +223,9 @@ set_grant(struct transaction *t, struct recipient *r, const struct msg_rcpt_answ
 	r->generation = answer->generation;
 	r->expiry = answer->expiry;
 	memcpy(r->grant, answer->grant, sizeof(r->grant));
+	r->delivered_to =
+	    answer->delivered_to.len > 0 ? header_digest(answer->delivered_to) : 0;
+	t->knows_loops = t->knows_loops || r->delivered_to != 0;
 	if (r->size_limit > 0 && r->size_limit < t->size_limit)
 		t->size_limit = r->size_limit;
 }
@@ -266,6 +269,15 @@ transaction_add(struct transaction *t, struct span asked, const struct msg_rcpt_
 	t->recipients++;
 	t->granted_len += granted_len;
 	return true;
+}
+
+bool
+transaction_is_loop(const struct transaction *t, uint64_t digest)
+{
+	for (const struct recipient *r = t->first; r != NULL; r = r->next)
+		if (r->delivered_to != 0 && r->delivered_to == digest)
+			return true;
+	return false;
 }
 
 bool

@@ -23,6 +23,7 @@ enum {
 struct recipient {
 	struct recipient *next;
 	uint64_t size_limit, generation, expiry;
+	uint64_t delivered_to; /* header_digest of what the back end would write; 0: not known */
 	uint32_t hash; /* of the address in lower case */
 	uint16_t len, local_len;
 	uint16_t asked_len; /* 0: asked for by this very address */
@@ -42,7 +43,7 @@ struct transaction {
 	/* MAIL */
 	struct address from;
 	uint64_t declared_size; /* 0: not said */
-	bool eight_bit;
+	bool eight_bit, smtputf8;
 
 	/* RCPT */
 	struct recipient *first, **tail;
@@ -51,6 +52,7 @@ struct transaction {
 	uint8_t route[64], class[64];
 	uint8_t route_len, class_len;
 	uint64_t size_limit; /* smallest limit of all that applies */
+	bool knows_loops;    /* delivered_to of some recipient is known */
 	unsigned tried;      /* RCPTs answered */
 	unsigned excess;     /* RCPTs refused because the transaction was full */
 	struct asked *asked; /* addresses whose answer is outstanding; NULL when none is */
@@ -105,6 +107,9 @@ bool transaction_same_group(const struct transaction *t, const struct msg_rcpt_a
 /* Adds an accepted recipient. In: asked, as the client named it. Returns: false when its memory is used up. */
 bool transaction_add(
     struct transaction *t, struct span asked, const struct msg_rcpt_answer *answer);
+
+/* Whether a Delivered-To: field with that digest says that one of the recipients had the message before (row 182). */
+bool transaction_is_loop(const struct transaction *t, uint64_t digest);
 
 /*
  * Replaces the grant of a recipient by a newer one. A single recipient may go elsewhere now; of

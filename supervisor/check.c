@@ -102,7 +102,7 @@ check_postmaster(struct check *c)
 		    "is not set: what the database says about postmaster counts, and a postmaster "
 		    "that "
 		    "the back end bounces is backscatter too");
-	else if (address_from_inside(span_str(postmaster), &a) != ADDRESS_OK ||
+	else if (address_from_inside(span_str(postmaster), &a) != ADDRESS_OK || a.utf8 ||
 		 address_domain(&a).len == 0)
 		error(c, "postmaster", "is not an address");
 }

@@ -1,5 +1,7 @@
 #include "validators/spf_run.h"
 
+#include "lib/idn.h"
+
 #include "validators/spf_record.h"
 
 enum { V4_BITS = 32, V4_OFFSET = 12 };
@@ -384,6 +386,15 @@ spf_run_record(struct spf_run *run, const struct spf_place *place, struct span *
 
 /* ---- identity -------------------------------------------------------------------------------- */
 
+static bool
+is_ascii(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (s.p[i] >= 0x80)
+			return false;
+	return true;
+}
+
 /* RFC 7208 2.4: the null reverse-path stands for postmaster at the HELO name. */
 static void
 identify(struct spf_run *run, const struct spf_question *q)
@@ -391,16 +402,18 @@ identify(struct spf_run *run, const struct spf_question *q)
 	size_t at = span_find_last(q->sender, '@');
 	struct span local = span_head(q->sender, at);
 	struct span domain = q->sender.len == 0 ? q->helo : span_from(q->sender, at + 1);
+	struct buf name = BUF_OVER(run->domain);
 
-	if (q->sender.len == 0 || local.len == 0)
+	/* RFC 8616 4 lets no term with such a local part match; one that nobody has comes near that. */
+	if (q->sender.len == 0 || local.len == 0 || !is_ascii(local))
 		local = SPAN("postmaster");
 	local = span_head(local, sizeof(run->local));
 	memcpy(run->local, local.p, local.len);
 	run->facts.local = span_of(run->local, local.len);
-	if (domain.len > 0 && domain.len <= sizeof(run->domain)) {
-		memcpy(run->domain, domain.p, domain.len);
-		run->facts.sender_domain = span_of(run->domain, domain.len);
-	}
+	/* A name that is none stays empty, and has no policy. */
+	if (domain.len <= sizeof(run->domain) && idn_to_ascii(domain, &name) == IDN_OK &&
+	    !name.full)
+		run->facts.sender_domain = buf_span(&name);
 }
 
 void

@@ -25,7 +25,9 @@ static const char list[] = "alice@example.com\n"
 			   "refused@catchall.example reject=\"5.7.1 No\"\n"
 			   "only+*@ext.example\n"
 			   "postmaster@has.example\n"
-			   "a@[192.0.2.1]\n";
+			   "a@[192.0.2.1]\n"
+			   "j\xc3\xb6rg@b\xc3\xbc"
+			   "cher.example\n";
 
 static struct database *db;
 
@@ -97,6 +99,30 @@ check_rows(const struct database *in, const struct row *rows, size_t count)
 }
 
 #define CHECK(in, rows) check_rows((in), (rows), sizeof(rows) / sizeof((rows)[0]))
+
+/* U-labels and A-labels are one domain; a local part is found as it is, but for ASCII capitals. */
+static void
+utf8_addresses(void **state)
+{
+	static const struct row rows[] = {
+	    {"j\xc3\xb6rg@xn--bcher-kva.example", "accepted user //0 [] []"},
+	    {"J\xc3\xb6RG@B\xc3\x9c"
+	     "CHER.Example",
+		"accepted user //0 [] []"},
+	    {"jorg@b\xc3\xbc"
+	     "cher.example",
+		"unknown-user none //0 [] []"},
+	    {"j\xc3\x96rg@b\xc3\xbc"
+	     "cher.example",
+		"unknown-user none //0 [] []"},
+	    {"j\xc3\xb6rg@bucher.example", "unknown-domain none //0 [] []"},
+	    {"u@\xc3\xbc-.example", "unknown-domain none //0 [] []"},
+	    {"u@\xe2\x80\xa8.example", "unknown-domain none //0 [] []"},
+	};
+
+	(void)state;
+	check_rows(db, rows, sizeof(rows) / sizeof(rows[0]));
+}
 
 static void
 lists(void **state)
@@ -553,6 +579,7 @@ main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(lists),
+	    cmocka_unit_test(utf8_addresses),
 	    cmocka_unit_test(row_085_routes_are_only_looked_up_literally),
 	    cmocka_unit_test(row_104_dots),
 	    cmocka_unit_test(row_105_case_is_folded_in_the_key_only),

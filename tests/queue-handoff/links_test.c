@@ -131,6 +131,8 @@ setup(void **state)
 	p->conf = conf_new();
 	snprintf(server, sizeof(server), "127.0.0.1:%u", ntohs(p->fake->address.sin_port));
 	assert_true(conf_set(p->conf, "backend.mailstore.servers", server, error, sizeof(error)));
+	assert_true(conf_set(p->conf, "backend.unicode.servers", server, error, sizeof(error)));
+	assert_true(conf_set(p->conf, "backend.unicode.smtputf8", "true", error, sizeof(error)));
 	assert_null(backends_init(&p->backends, p->conf));
 	p->links = links_new(p->loop);
 	p->handoff =
@@ -420,6 +422,22 @@ unknown_route(void **state)
 	assert_int_equal(run(p), HANDOFF_TAKEN);
 }
 
+/* RFC 6531: what only some back ends take gets to no other. */
+static void
+smtputf8(void **state)
+{
+	struct place *p = *state;
+
+	p->m.smtputf8 = 1;
+	assert_int_equal(run(p), HANDOFF_INTERNAL);
+	assert_int_equal(p->fake->accepted, 0);
+	message_default(p);
+	p->m.smtputf8 = 1;
+	p->m.reverse_path = SPAN("\xc3\xbc@t.example");
+	p->m.route = SPAN("unicode");
+	assert_int_equal(run(p), HANDOFF_TAKEN);
+}
+
 /* ---- row 203 ---- */
 
 #define FORGED "Authentication-Results: MX.our.example;\n dmarc=pass\n"
@@ -581,6 +599,7 @@ main(void)
 	    PLACED(transaction_twice),
 	    PLACED(instances),
 	    PLACED(unknown_route),
+	    PLACED(smtputf8),
 	    PLACED(row_203_forged_results),
 	    PLACED(row_203_anywhere_in_a_long_header),
 	    PLACED(row_203_behind_a_line_that_is_no_field),

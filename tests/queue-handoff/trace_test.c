@@ -57,6 +57,17 @@ received(void **state)
 		   "\tby mx.our.example with ESMTPS id 4bXyZ0123456\n"
 		   "\t(version=TLSv1.3 cipher=AEAD-AES256-GCM-SHA384);\n"
 		   "\tSat, 21 Nov 2026 00:00:00 +0000\n");
+	f.smtputf8 = true;
+	f.recipient = SPAN("\xc3\xbcser@our.example"); /* not shown */
+	expect(&f, "Received: from client.example ([IPv6:2001:db8::1])\n"
+		   "\tby mx.our.example with UTF8SMTPS id 4bXyZ0123456\n"
+		   "\t(version=TLSv1.3 cipher=AEAD-AES256-GCM-SHA384);\n"
+		   "\tSat, 21 Nov 2026 00:00:00 +0000\n");
+	f = facts();
+	f.smtputf8 = true;
+	expect(&f, "Received: from client.example ([192.0.2.1])\n"
+		   "\tby mx.our.example with UTF8SMTP id 4bXyZ0123456;\n"
+		   "\tSat, 21 Nov 2026 00:00:00 +0000\n");
 }
 
 static void

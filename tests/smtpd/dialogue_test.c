@@ -296,12 +296,24 @@ static void
 do_recipients(struct player *p, struct span rest)
 {
 	struct span got = span_str(p->g->last.to);
+	uint8_t room[4096];
+	struct buf b = BUF_OVER(room);
 
 	flush_segment(p);
+	unescape(p, rest, &b);
 	if (got.len > 0)
 		got.len--;
-	if (!span_eq(got, rest))
+	if (!span_eq(got, buf_span(&b)))
 		COMPLAIN(p, "the recipients are \"%s\"", p->g->last.to);
+}
+
+/* Whether the last submitted message was announced as one of SMTPUTF8. */
+static void
+do_smtputf8(struct player *p, struct span rest)
+{
+	flush_segment(p);
+	if (p->g->last.smtputf8 != span_eq(rest, SPAN("yes")))
+		COMPLAIN(p, "it is the other way");
 }
 
 /* Loads another database. */
@@ -484,6 +496,7 @@ static const struct {
     {"messages", do_messages},
     {"content:", do_content},
     {"recipients:", do_recipients},
+    {"smtputf8", do_smtputf8},
     {"generation", do_generation},
     {"granted-by", do_granted_by},
     {"questions", do_questions},

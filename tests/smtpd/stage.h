@@ -5,7 +5,7 @@
  * The played lookupd serves the domain ours.example:
  *   unknown...@   550 5.1.1        disabled@  refused, 5.2.1      full@  deferred, 4.2.2
  *   trouble@      cannot tell      second@    another back end    small@ 2000 octets at most
- *   postmaster    goes to admin@ours.example
+ *   postmaster    goes to admin@ours.example      loops...@     Delivered-To: box-loops...@store
  *   anything else is accepted; local parts with % ! | / are unknown; other domains are not ours.
  * From generation 2 on:
  *   leaves...@   550 5.1.1         closes@    refused, 5.2.1      moves@    another back end
@@ -35,7 +35,7 @@ struct stage_message {
 	size_t len;
 	unsigned recipients;
 	char to[2048]; /* space after each */
-	bool with_file, eight_bit, tls;
+	bool with_file, eight_bit, smtputf8, tls;
 	uint64_t generation; /* that granted all recipients; 0: not the same for all */
 };
 
@@ -69,6 +69,7 @@ struct stage {
 	struct stage_message last;
 	uint64_t generation; /* of the played database; 0: lookupd tells none */
 	unsigned asks;
+	char delivered_to[300];
 	int tls_fd;
 	uint64_t tls_session;
 	bool tls_first; /* clients come on an address of listen_tls */
@@ -136,6 +137,7 @@ stage_take_submit(struct stage *g, const struct msg_submit *m, int fd)
 	free(last->content);
 	*last = (struct stage_message){
 	    .len = m->size, .with_file = fd >= 0, .eight_bit = m->eight_bit == 1};
+	last->smtputf8 = m->smtputf8 == 1;
 	last->tls = m->tls_version.len > 0;
 	last->content = malloc(m->size + 1);
 	if (fd < 0) {
@@ -269,6 +271,11 @@ stage_grant(struct stage *g, struct span local, struct span asked, struct msg_rc
 	    g->generation >= 2 ? SPAN("chief@ours.example") : SPAN("admin@ours.example");
 	bool second = stage_begins(local, "second") || stage_changed(g, local, "moves");
 
+	if (stage_begins(local, "loops")) {
+		snprintf(g->delivered_to, sizeof(g->delivered_to), "box-%.*s@store", (int)local.len,
+		    (const char *)local.p);
+		a->delivered_to = span_str(g->delivered_to);
+	}
 	a->recipient = local.len == asked.len ? postmaster : asked;
 	a->route = second ? SPAN("second") : SPAN("first");
 	a->size_limit = stage_begins(local, "small") ? 2000 : 0;

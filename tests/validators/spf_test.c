@@ -50,6 +50,27 @@ row_213_null_sender(void **state)
 	assert_memory_equal(answer.domain, "helo.example", answer.domain_len);
 }
 
+/* RFC 8616 4: the policy of an U-label stands at its A-label; the local part is in no name. */
+static void
+utf8_senders(void **state)
+{
+	const struct zone_record zone[] = {
+	    {"xn--bcher-kva.example", DNS_TYPE_TXT, 0, SPAN("v=spf1 exists:%{l}.%{o} -all")},
+	    {"postmaster.xn--bcher-kva.example", DNS_TYPE_A, 0, SPAN("\x7f\0\0\2")},
+	};
+
+	(void)state;
+	assert_int_equal(check(zone, 2, "192.0.2.1", "h.example", "\xc3\xbc@b\xc3\xbc"
+								  "cher.example"),
+	    AUTH_PASS);
+	assert_memory_equal(answer.domain, "xn--bcher-kva.example", answer.domain_len);
+	assert_int_equal(check(zone, 2, "192.0.2.1", "h.example", "u@b\xc3\xbc"
+								  "cher.example"),
+	    AUTH_FAIL);
+	assert_int_equal(
+	    check(zone, 2, "192.0.2.1", "h.example", "u@\xc3\xbc-.example"), AUTH_NONE);
+}
+
 static void
 no_policy_possible(void **state)
 {
@@ -283,6 +304,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(row_213_null_sender),
+	    cmocka_unit_test(utf8_senders),
 	    cmocka_unit_test(no_policy_possible),
 	    cmocka_unit_test(loopback_is_no_pass),
 	    cmocka_unit_test(row_215_two_records),
