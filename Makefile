@@ -61,7 +61,7 @@ SBIN := $(BUILD)/bin
 LIBEXEC := $(BUILD)/libexec/gatehouse
 PROGRAMS := $(addprefix $(SBIN)/,gatehouse gatehouse-recipients) \
 	$(addprefix $(LIBEXEC)/,smtpd tlsd tls-keys lookupd validators validator resolverd \
-	queue-handoff gatehouse-maildir)
+	queue-handoff qmail-queue-helper gatehouse-maildir)
 
 .PHONY: all run check check-unit check-fuzz check-docs check-e2e check-torture \
 	bench fuzz torture lint docs install clean peers
@@ -133,6 +133,8 @@ $(LIBEXEC)/validator: $(O)/validators/child_main.o $(O)/validators.a $(O)/lib.a
 $(LIBEXEC)/resolverd: $(O)/resolverd/main.o $(O)/resolverd.a $(O)/lib.a
 	$(LINK) $(LIBS_resolverd) $(LIBS_lib)
 $(LIBEXEC)/queue-handoff: $(O)/queue-handoff/main.o $(O)/queue-handoff.a $(O)/lib.a
+	$(LINK) $(LIBS_lib)
+$(LIBEXEC)/qmail-queue-helper: $(O)/queue-handoff/helper_main.o $(O)/queue-handoff.a $(O)/lib.a
 	$(LINK) $(LIBS_lib)
 $(LIBEXEC)/gatehouse-maildir: $(O)/backend/main.o $(O)/backend.a $(O)/lib.a
 	$(LINK) $(LIBS_lib)

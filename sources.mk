@@ -21,9 +21,11 @@ SRC_lib := \
 	lib/loop.c \
 	lib/netstring.c \
 	lib/network.c \
+	lib/package.c \
 	lib/program.c \
 	lib/programs.c \
 	lib/sandbox.c \
+	lib/sandbox_exec.c \
 	lib/siphash.c \
 	lib/span.c \
 	lib/utf8.c
@@ -181,7 +183,7 @@ SRC_resolverd := \
 	resolverd/recursor.c \
 	resolverd/service.c
 
-# main: queue-handoff/main.c
+# main: queue-handoff/main.c, queue-handoff/helper_main.c
 SRC_queue-handoff := \
 	queue-handoff/answer.c \
 	queue-handoff/backends.c \
@@ -193,6 +195,7 @@ SRC_queue-handoff := \
 	queue-handoff/grants.c \
 	queue-handoff/handoff.c \
 	queue-handoff/header.c \
+	queue-handoff/helper_counters.c \
 	queue-handoff/idle.c \
 	queue-handoff/job.c \
 	queue-handoff/lines.c \
@@ -201,6 +204,8 @@ SRC_queue-handoff := \
 	queue-handoff/protocol.c \
 	queue-handoff/qmqp.c \
 	queue-handoff/qmtp.c \
+	queue-handoff/queue_exit.c \
+	queue-handoff/queue_run.c \
 	queue-handoff/report.c \
 	queue-handoff/send.c \
 	queue-handoff/smtp.c \
@@ -210,5 +215,4 @@ SRC_queue-handoff := \
 # main: backend/main.c (gatehouse-maildir)
 SRC_backend := \
 	backend/maildir.c \
-	backend/package.c \
 	backend/server.c

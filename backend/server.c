@@ -11,7 +11,7 @@
 #include "lib/loop.h"
 
 #include "backend/maildir.h"
-#include "backend/package.h"
+#include "lib/package.h"
 
 enum {
 	READ_MAX = 256 * 1024, /* octets of one read */

@@ -12,6 +12,7 @@ static const char *const names[PROGRAM_COUNT] = {
     [PROGRAM_VALIDATOR] = "validator",
     [PROGRAM_RESOLVERD] = "resolverd",
     [PROGRAM_QUEUE_HANDOFF] = "queue-handoff",
+    [PROGRAM_QMAIL_QUEUE] = "qmail-queue-helper",
     [PROGRAM_CLI] = "cli",
 };
 

@@ -14,6 +14,7 @@ enum program_id {
 	PROGRAM_VALIDATOR,  /* the zygote, and the child of one message */
 	PROGRAM_RESOLVERD,
 	PROGRAM_QUEUE_HANDOFF,
+	PROGRAM_QMAIL_QUEUE, /* runs qmail-queue for queue-handoff */
 	PROGRAM_CLI, /* gatehouse status, reload, stop */
 	PROGRAM_COUNT,
 };
@@ -29,6 +30,7 @@ enum program_id {
 #define BY_VALIDATOR BY(PROGRAM_VALIDATOR)
 #define BY_RESOLVERD BY(PROGRAM_RESOLVERD)
 #define BY_QUEUE_HANDOFF BY(PROGRAM_QUEUE_HANDOFF)
+#define BY_QMAIL_QUEUE BY(PROGRAM_QMAIL_QUEUE)
 #define BY_CLI BY(PROGRAM_CLI)
 #define BY_ANY ((1u << PROGRAM_COUNT) - 1u)
 #define BY_CHILDREN (BY_ANY & ~(BY_SUPERVISOR | BY_CLI))

@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "lib/log.h"
+#include "lib/sandbox_exec.h"
 
 /* ---- what is allowed ---------------------------------------------------------------------------- */
 
@@ -426,11 +427,41 @@ failed(const char *step)
 	return -1;
 }
 
+/* For a program that executes another one. */
+static int
+executor_enter(const struct sandbox_policy *policy, const struct sandbox_identity *id,
+    const char **summary_out)
+{
+	int landlocked;
+
+	if (id->uid == 0 && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return failed("no_new_privs");
+	landlocked = sandbox_execute_only(policy->executable);
+	if (landlocked < 0)
+		return failed("executable");
+	if (limit(RLIMIT_CORE, 0) != 0)
+		return failed("limits");
+	if (id->uid == 0) {
+		*summary_out = landlocked ? "landlock" : "";
+		return 0;
+	}
+	if (sandbox_drop_bounding() != 0 || chdir("/") != 0 || setgroups(0, NULL) != 0 ||
+	    setresgid(id->gid, id->gid, id->gid) != 0 || setresuid(id->uid, id->uid, id->uid) != 0)
+		return failed("user");
+	if (setresuid(0, 0, 0) == 0 || setgid(0) == 0)
+		return failed("user");
+	*summary_out = landlocked ? "user,landlock" : "user";
+	return 0;
+}
+
 int
 sandbox_enter(const struct sandbox_policy *policy, const struct sandbox_identity *id,
     const char **summary_out)
 {
 	bool landlocked;
+
+	if (policy->executable != NULL)
+		return executor_enter(policy, id, summary_out);
 
 	tzset(); /* reads /etc/localtime once; later it would be a forbidden open */
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)

@@ -36,6 +36,12 @@ struct sandbox_policy {
 	unsigned descriptors; /* RLIMIT_NOFILE, 0: as inherited */
 	unsigned processes;   /* RLIMIT_NPROC beyond 0, for the zygote */
 	size_t file_size;     /* RLIMIT_FSIZE: largest memory file */
+	/*
+	 * Set: the one file that the program may execute, and that is most of its confinement; see
+	 * sandbox_exec.h. Its own user and group without an empty directory; of the above nothing
+	 * counts. When started as root, set-user-id programs work; otherwise there is no_new_privs.
+	 */
+	const char *executable;
 };
 
 /* Who to become; from the supervisor (struct conf). */

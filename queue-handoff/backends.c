@@ -17,6 +17,12 @@ group_init(struct group *g, const struct conf_backend *conf)
 	    .keep_ms = conf->keep_connection * 1000,
 	    .smtputf8 = conf->smtputf8,
 	};
+	if (g->protocol->local) {
+		g->servers[g->count++].name = conf->program;
+		if (g->connections == 0)
+			g->connections = BACKENDS_RUNS;
+		return NULL;
+	}
 	if (conf->servers.count == 0)
 		return "a backend without servers";
 	if (conf->servers.count > BACKENDS_SERVERS)

@@ -17,6 +17,7 @@
 enum {
 	BACKENDS_SERVERS = 32, /* of one group at most; a job's `tried` has a bit for each */
 	BACKENDS_BACK_OFF_MS = 10000,
+	BACKENDS_RUNS = 50, /* of a local program, at the same time, when nothing is said */
 	BACKENDS_TRUST_MS = 3600 * 1000, /* for so long it is believed when it refuses */
 };
 

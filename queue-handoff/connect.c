@@ -89,9 +89,9 @@ job_disconnect(struct job *j, bool keep)
 	wake_later(j->h);
 }
 
-/* Returns: the socket on its way to a connection; or -1 with errno. */
+/* Returns: -1 with errno. */
 static int
-socket_connect(const struct server *s)
+socket_open(const struct server *s)
 {
 	const int on = 1;
 	int fd = socket(s->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -116,6 +116,41 @@ take_kept(struct job *j)
 	return j->fd >= 0;
 }
 
+/* A run of the local program: it has the other end. Returns: false with errno. */
+static bool
+run_program(struct job *j)
+{
+	struct handoff *h = j->h;
+	int pair[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, pair) != 0)
+		return false;
+	j->fd = pair[0];
+	j->server->busy++;
+	errno = EPIPE;
+	return h->port->run(h->port->ctx, pair[1]);
+}
+
+/* Returns: false when the job has ended or moved. */
+static bool
+connect_socket(struct job *j)
+{
+	const struct server *s = j->server;
+
+	j->fd = socket_open(s);
+	if (j->fd < 0) {
+		job_end(j, HANDOFF_INTERNAL);
+		return false;
+	}
+	j->server->busy++;
+	if (connect(j->fd, (const struct sockaddr *)&s->address, s->address_len) != 0 &&
+	    errno != EINPROGRESS) {
+		job_failed(j, HANDOFF_NO_CONNECTION, errno);
+		return false;
+	}
+	return true;
+}
+
 void
 job_connect(struct job *j, bool fresh)
 {
@@ -132,20 +167,16 @@ job_connect(struct job *j, bool fresh)
 		job_converse(j);
 		return;
 	}
-	j->fd = socket_connect(j->server);
-	if (j->fd < 0) {
-		job_end(j, HANDOFF_INTERNAL);
-		return;
-	}
-	j->server->busy++;
 	job_expect_within(j, j->group->connect_ms);
-	if (connect(j->fd, (const struct sockaddr *)&j->server->address, j->server->address_len) !=
-		0 &&
-	    errno != EINPROGRESS) {
-		job_failed(j, HANDOFF_NO_CONNECTION, errno);
+	if (!j->protocol->local) {
+		if (connect_socket(j))
+			job_converse(j);
 		return;
 	}
-	job_converse(j);
+	if (run_program(j))
+		job_converse(j);
+	else
+		job_failed(j, HANDOFF_NO_CONNECTION, errno);
 }
 
 void

@@ -276,8 +276,7 @@ on_connecting(struct job *j, unsigned events)
 	if (getsockopt(j->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
 		error = errno;
 	if (error != 0) {
-		job_failed(
-		    j, error == ECONNRESET ? HANDOFF_BROKEN : HANDOFF_NO_CONNECTION, error);
+		job_failed(j, error == ECONNRESET ? HANDOFF_BROKEN : HANDOFF_NO_CONNECTION, error);
 		return;
 	}
 	if (j->protocol->greets) {

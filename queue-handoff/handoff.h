@@ -36,6 +36,9 @@ struct handoff_port {
 	void *ctx;
 	/* May the last octet go? Answered by handoff_commit. Returns: false when it cannot be asked. */
 	bool (*ask)(void *ctx, const struct handoff_owner *owner);
+	/* A run of the local program on this end of a stream, which is taken over. Returns: false when
+	 * nobody can run it. */
+	bool (*run)(void *ctx, int fd);
 	/* The end of the job; called once, unless smtpd is gone. */
 	void (*tell)(void *ctx, const struct handoff_owner *owner, enum handoff_outcome outcome);
 };

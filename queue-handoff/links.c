@@ -23,7 +23,7 @@ struct links {
 	struct handoff *handoff;
 	struct deliver *deliver;
 	struct handoff_port port;
-	struct link *validators;
+	struct link *validators, *helper;
 	struct worker *workers[LINKS_WORKERS]; /* made when first seen */
 	bool draining;
 };
@@ -54,6 +54,36 @@ port_tell(void *ctx, const struct handoff_owner *owner, enum handoff_outcome out
 	/* When it does not go, the link is dead and smtpd has answered 4xx by itself. */
 	link_send(owner_link(ctx, owner), MSG_outcome, &m, -1);
 }
+
+/* ---- to qmail-queue-helper ------------------------------------------------------------------------ */
+
+static bool
+port_run(void *ctx, int fd)
+{
+	struct links *l = ctx;
+	struct msg_queue_ask ask;
+
+	if (!link_alive(l->helper)) {
+		close(fd);
+		return false;
+	}
+	return link_send(l->helper, MSG_queue_ask, &ask, fd);
+}
+
+static void
+on_helper_lost(void *ctx, struct link *link)
+{
+	struct links *l = ctx;
+
+	if (l->helper == link)
+		link_free(&l->helper);
+}
+
+static const struct link_role helper_role = {
+    .self = PROGRAM_QUEUE_HANDOFF,
+    .peer = PROGRAM_QMAIL_QUEUE,
+    .on_lost = on_helper_lost,
+};
 
 /* ---- from smtpd -------------------------------------------------------------------------------- */
 
@@ -176,7 +206,7 @@ links_new(struct loop *loop)
 
 	if (l != NULL) {
 		l->loop = loop;
-		l->port = (struct handoff_port){l, port_ask, port_tell};
+		l->port = (struct handoff_port){l, port_ask, port_run, port_tell};
 	}
 	return l;
 }
@@ -190,6 +220,7 @@ links_free(struct links **links)
 	if (l == NULL)
 		return;
 	link_free(&l->validators);
+	link_free(&l->helper);
 	for (size_t i = 0; i < LINKS_WORKERS; i++) {
 		if (l->workers[i] == NULL)
 			continue;
@@ -257,6 +288,14 @@ links_add_validators(struct links *l, int fd)
 	link_free(&l->validators);
 	l->validators = link_new(l->loop, fd, &validators_role, l);
 	return l->validators != NULL ? 0 : -1;
+}
+
+int
+links_add_helper(struct links *l, int fd)
+{
+	link_free(&l->helper);
+	l->helper = link_new(l->loop, fd, &helper_role, l);
+	return l->helper != NULL ? 0 : -1;
 }
 
 void

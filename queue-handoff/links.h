@@ -1,6 +1,6 @@
 /*
  * The links: validators bring judged messages, each smtpd worker is asked before the last octet
- * and told the outcome. Which worker a link belongs to is the supervisor's word.
+ * and told the outcome, qmail-queue-helper runs the local program. Which worker a link belongs to is the supervisor's word.
  */
 #ifndef QUEUE_HANDOFF_LINKS_H
 #define QUEUE_HANDOFF_LINKS_H
@@ -24,6 +24,7 @@ const struct handoff_port *links_port(struct links *l);
 /* A new link; replaces the old one. Takes the descriptor. Returns: 0 or -1. */
 int links_add_smtpd(struct links *l, unsigned index, uint32_t instance, int fd);
 int links_add_validators(struct links *l, int fd);
+int links_add_helper(struct links *l, int fd);
 
 /* From now on nothing new is begun. */
 void links_drain(struct links *l);

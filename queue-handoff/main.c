@@ -1,4 +1,4 @@
-/* queue-handoff: judged messages to the back end, by QMQP. */
+/* queue-handoff: judged messages to the back ends. */
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -53,8 +53,8 @@ on_conf(struct program *prog)
 	s->links = links_new(prog->loop);
 	if (s->links == NULL)
 		return -1;
-	s->handoff = handoff_new(prog->loop, links_port(s->links),
-	    span_str(prog->conf->top.hostname), jobs_possible());
+	s->handoff = handoff_new(
+	    prog->loop, links_port(s->links), span_str(prog->conf->top.hostname), jobs_possible());
 	return s->handoff != NULL ? 0 : -1;
 }
 
@@ -67,6 +67,8 @@ on_peer(struct program *prog, enum program_id peer, unsigned index, uint32_t ins
 		return links_add_smtpd(s->links, index, instance, fd);
 	if (peer == PROGRAM_VALIDATORS)
 		return links_add_validators(s->links, fd);
+	if (peer == PROGRAM_QMAIL_QUEUE)
+		return links_add_helper(s->links, fd);
 	close(fd);
 	return -1;
 }
@@ -106,7 +108,7 @@ static const struct program_spec spec = {
     .id = PROGRAM_QUEUE_HANDOFF,
     .sandbox =
 	{
-	    .calls = SANDBOX_CONNECT | SANDBOX_SENDFILE,
+	    .calls = SANDBOX_CONNECT | SANDBOX_SENDFILE | SANDBOX_SOCKETPAIR,
 	    /* packages, queues of links, and windows of transactions: all bounded, and below this */
 	    .address_space = (size_t)1 << 30,
 	    .descriptors = HANDOFF_DESCRIPTORS + DESCRIPTORS_SPARE,

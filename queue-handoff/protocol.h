@@ -24,6 +24,7 @@ enum said {
 struct protocol {
 	const char *name;
 	bool greets;      /* there is talk before the package, and the server begins it */
+	bool local;       /* the server is a program that qmail-queue-helper runs */
 	bool keeps;       /* a connection serves one message after another */
 	bool in_lines;    /* the package goes as lines with CR LF and dots; else as it is */
 	struct span held; /* in_lines: what is held back */

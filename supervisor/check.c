@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -419,13 +420,40 @@ check_backend_size(struct check *c, const struct conf_backend *b)
 		    (unsigned long long)needed);
 }
 
+/* The program of a qmail on this host. */
+static void
+check_program(struct check *c, const struct conf_backend *b)
+{
+	char option[128];
+	struct stat st;
+
+	snprintf(option, sizeof(option), "backend.%s.servers", b->title);
+	if (b->servers.count > 0)
+		error(c, option, "there are none with qmail-queue");
+	snprintf(option, sizeof(option), "backend.%s.program", b->title);
+	if (b->program[0] != '/')
+		error(c, option, "must be a path from the root");
+	else if (stat(b->program, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0)
+		error(c, option, "\"%s\" is no program", b->program);
+	else if ((st.st_mode & S_IWOTH) != 0)
+		error(c, option, "others than its owner may write \"%s\"", b->program);
+	snprintf(option, sizeof(option), "backend.%s.user", b->title);
+	if (geteuid() == 0 && b->user == NULL)
+		error(c, option, "must be set, as the gateway is started as root");
+	snprintf(option, sizeof(option), "backend.%s.group", b->title);
+	if (b->group != NULL && getgrnam(b->group) == NULL)
+		error(c, option, "there is no group \"%s\"", b->group);
+}
+
 static void
 check_backend(struct check *c, const struct conf_backend *b)
 {
 	char option[128];
 
 	snprintf(option, sizeof(option), "backend.%s.servers", b->title);
-	if (b->servers.count == 0)
+	if (b->protocol == CONF_PROTOCOL_QMAIL_QUEUE)
+		check_program(c, b);
+	else if (b->servers.count == 0)
 		error(c, option, "must be set");
 	check_servers(c, option, &b->servers);
 	check_backend_size(c, b);
@@ -438,11 +466,17 @@ check_backend(struct check *c, const struct conf_backend *b)
 static void
 check_backends(struct check *c)
 {
+	unsigned local = 0;
+
 	if (c->conf->backend_count == 0)
 		error(c, "backend",
 		    "there must be a section backend with the servers that take the mail");
-	for (size_t i = 0; i < c->conf->backend_count; i++)
+	for (size_t i = 0; i < c->conf->backend_count; i++) {
 		check_backend(c, &c->conf->backend[i]);
+		local += c->conf->backend[i].protocol == CONF_PROTOCOL_QMAIL_QUEUE;
+	}
+	if (local > 1)
+		error(c, "backend", "only one can have the protocol qmail-queue");
 }
 
 /* ---- limits ---- */

@@ -23,6 +23,7 @@ static const enum program_id order[] = {
     PROGRAM_TLS_KEYS,
     PROGRAM_RESOLVERD,
     PROGRAM_VALIDATOR,
+    PROGRAM_QMAIL_QUEUE,
     PROGRAM_QUEUE_HANDOFF,
     PROGRAM_LOOKUPD,
     PROGRAM_VALIDATORS,
@@ -159,6 +160,7 @@ static const struct link_role roles[PROGRAM_COUNT] = {
     ROLE(PROGRAM_VALIDATOR),
     ROLE(PROGRAM_RESOLVERD),
     ROLE(PROGRAM_QUEUE_HANDOFF),
+    ROLE(PROGRAM_QMAIL_QUEUE),
 };
 
 /* ---- start and restart -------------------------------------------------------------------------------- */

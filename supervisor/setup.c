@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -13,6 +14,16 @@
 
 enum { CONF_OCTETS_MAX = 56000 };
 
+/* The group whose server is a program on this host, or NULL. */
+static const struct conf_backend *
+local_backend(const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->backend_count; i++)
+		if (conf->backend[i].protocol == CONF_PROTOCOL_QMAIL_QUEUE)
+			return &conf->backend[i];
+	return NULL;
+}
+
 bool
 setup_wanted(const struct conf *conf, enum program_id id)
 {
@@ -23,6 +34,8 @@ setup_wanted(const struct conf *conf, enum program_id id)
 	case PROGRAM_VALIDATOR:
 	case PROGRAM_RESOLVERD:
 		return conf->spf.check || conf->dkim.check;
+	case PROGRAM_QMAIL_QUEUE:
+		return local_backend(conf) != NULL;
 	case PROGRAM_SUPERVISOR:
 	case PROGRAM_CLI:
 		return false;
@@ -247,10 +260,11 @@ send_listeners(struct child *c)
 
 /* ---- start ---------------------------------------------------------------------------------------- */
 
-/* Where section users names a program's account. */
+/* The name of a program's account, or NULL. */
 static const char *
-account_of(const struct conf_users *users, enum program_id id)
+account_of(const struct conf *conf, enum program_id id)
 {
+	const struct conf_users *users = &conf->users;
 	static const size_t offsets[PROGRAM_COUNT] = {
 	    [PROGRAM_SMTPD] = offsetof(struct conf_users, smtpd),
 	    [PROGRAM_TLSD] = offsetof(struct conf_users, tlsd),
@@ -263,15 +277,28 @@ account_of(const struct conf_users *users, enum program_id id)
 	};
 	const char *name;
 
+	if (id == PROGRAM_QMAIL_QUEUE)
+		return local_backend(conf)->user;
 	memcpy(&name, (const char *)users + offsets[id], sizeof(name));
 	return name;
+}
+
+/* The group is the account's, unless another one is named. Returns: whether it exists. */
+static bool
+group_of(const struct conf *conf, enum program_id id, const struct passwd *pw, uint32_t *gid_out)
+{
+	const char *name = id == PROGRAM_QMAIL_QUEUE ? local_backend(conf)->group : NULL;
+	const struct group *gr = name != NULL ? getgrnam(name) : NULL;
+
+	*gid_out = gr != NULL ? gr->gr_gid : pw->pw_gid;
+	return name == NULL || gr != NULL;
 }
 
 static int
 send_start(struct child *c)
 {
 	const struct surroundings *around = c->generation->around;
-	const char *account = account_of(&c->generation->conf->users, c->id);
+	const char *account = account_of(c->generation->conf, c->id);
 	struct msg_start m = {.index = (uint8_t)c->index, .instance = c->instance};
 	struct passwd *pw;
 
@@ -281,12 +308,12 @@ send_start(struct child *c)
 	}
 	if (around->privileged && account != NULL) {
 		pw = getpwnam(account);
-		if (pw == NULL || pw->pw_uid == 0) {
+		if (pw == NULL || pw->pw_uid == 0 ||
+		    !group_of(c->generation->conf, c->id, pw, &m.gid)) {
 			log_event1(EVENT_account_missing, "account", account);
 			return -1;
 		}
 		m.uid = pw->pw_uid;
-		m.gid = pw->pw_gid;
 	}
 	return link_send(c->control, MSG_start, &m, -1) ? 0 : -1;
 }

@@ -45,6 +45,9 @@ static const struct doc_counter resolverd[] = {
 static const struct doc_counter queue_handoff[] = {
 #include "queue-handoff/counters.def"
 };
+static const struct doc_counter qmail_queue_helper[] = {
+#include "queue-handoff/helper_counters.def"
+};
 static const struct doc_counter lookupd[] = {
 #include "lookupd/counters.def"
 };
@@ -63,6 +66,7 @@ const struct doc_program doc_programs[] = {
     PROGRAM("validator", validator),
     PROGRAM("resolverd", resolverd),
     PROGRAM("queue-handoff", queue_handoff),
+    PROGRAM("qmail-queue-helper", qmail_queue_helper),
 };
 const size_t doc_program_count = COUNT(doc_programs);
 
@@ -96,6 +100,8 @@ static const struct {
     {"dnslist.zone", "zen.dnsbl.example"},
     {"backend", "mailstore"},
     {"backend.servers", "192.0.2.10:628"},
+    {"backend.user", "qmaild"},
+    {"backend.group", "nofiles"},
     {"backend.complaints", "relaying denied"},
     {"backend.refusals", "infected"},
     {"dns.servers", "127.0.0.1:53"},

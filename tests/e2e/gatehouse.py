@@ -90,7 +90,8 @@ class Gatehouse:
             lines += self._options("")
             for name, port in self.backends.items():
                 servers = ", ".join('"%s"' % s for s in self._servers(port))
-                lines.append("backend %s {\n\tservers = { %s }\n\tmessage_size = 104857600\n%s}" %
+                servers = servers and "\tservers = { %s }\n" % servers
+                lines.append("backend %s {\n%s\tmessage_size = 104857600\n%s}" %
                              (name, servers, "".join("\t%s\n" % line
                                                      for line in self._options("backend."))))
             sections = {key.rpartition(".")[0] for key in self.options} - {"", "backend"}

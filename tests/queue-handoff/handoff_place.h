@@ -34,6 +34,7 @@ struct place {
 	struct handoff *handoff;
 	enum commit commit;
 	unsigned protocol;
+	void (*run)(struct place *p, int fd); /* the local program; NULL: there is nobody to run it */
 	bool asked[OWNERS];
 	int outcome[OWNERS]; /* enum handoff_outcome or NOTHING, by transaction */
 	unsigned told;
@@ -50,6 +51,19 @@ port_ask(void *ctx, const struct handoff_owner *owner)
 
 	p->asked[owner->transaction] = true;
 	return !p->deaf;
+}
+
+static inline bool
+port_run(void *ctx, int fd)
+{
+	struct place *p = ctx;
+
+	if (p->run == NULL) {
+		close(fd);
+		return false;
+	}
+	p->run(p, fd);
+	return true;
 }
 
 static inline void
@@ -99,7 +113,7 @@ setup(void **state)
 		p->fakes[i] = fake_new(p->loop);
 	p->backends.count = 1;
 	group_set(p, 1);
-	p->port = (struct handoff_port){p, port_ask, port_tell};
+	p->port = (struct handoff_port){p, port_ask, port_run, port_tell};
 	p->handoff = handoff_new(p->loop, &p->port, SPAN("mx.our.example"), HANDOFF_JOBS);
 	msg_list_put(&b, RECORD_granted, &g);
 	p->recipients = (struct msg_list){buf_span(&b), 1};

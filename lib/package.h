@@ -5,8 +5,8 @@
  *	package   = netstring(message sender 1*recipient)
  *	message, sender, recipient = netstrings
  */
-#ifndef BACKEND_PACKAGE_H
-#define BACKEND_PACKAGE_H
+#ifndef LIB_PACKAGE_H
+#define LIB_PACKAGE_H
 
 #include "lib/netstring.h"
 

@@ -1,4 +1,4 @@
-#include "backend/package.h"
+#include "lib/package.h"
 
 /* Far beyond any message, and no sum of two overflows. */
 static const uint64_t length_max = UINT64_C(1) << 40;

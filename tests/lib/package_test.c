@@ -1,5 +1,5 @@
 /* Every row whole and in pieces of every size: the events must be the same. */
-#include "backend/package.h"
+#include "lib/package.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* QMQP packages: in pieces as in one, and never done before the last comma. */
-#include "backend/package.h"
+#include "lib/package.h"
 
 #include <stdlib.h>
 
