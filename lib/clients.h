@@ -65,7 +65,7 @@ unsigned clients_enter(struct clients *c, enum clients_of of, const struct ip *i
 /* The connection has ended; clears *ref. */
 void clients_leave(struct clients *c, struct client_ref *ref);
 
-enum clients_rate { CLIENTS_CONNECTIONS, CLIENTS_COMMANDS, CLIENTS_RATES };
+enum clients_rate { CLIENTS_CONNECTIONS, CLIENTS_COMMANDS, CLIENTS_HANDSHAKES, CLIENTS_RATES };
 
 /*
  * Takes one from the client's allowance of so many a minute; all of it may be used at once after

@@ -66,6 +66,16 @@ admission_command(struct worker *w, const struct admission *a)
 }
 
 bool
+admission_handshake(struct worker *w, const struct ip *client, const struct admission *a)
+{
+	if (clients_spend(&w->clients, &a->address, CLIENTS_HANDSHAKES,
+		w->conf->limits.handshakes_per_minute, w->now_ms))
+		return true;
+	refuse(client, "handshakes_per_minute", REPLY_tls_not_now);
+	return false;
+}
+
+bool
 admission_recipient(struct worker *w, const struct admission *a, bool accepted)
 {
 	clients_count_recipient(&w->clients, &a->address, accepted, w->now_ms);

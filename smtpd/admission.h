@@ -28,6 +28,9 @@ void admission_end(struct worker *w, struct admission *a);
 /* Counts a command. Returns: false when they come too fast. */
 bool admission_command(struct worker *w, const struct admission *a);
 
+/* Counts a TLS handshake. Returns: false when they come too fast (row 136). */
+bool admission_handshake(struct worker *w, const struct ip *client, const struct admission *a);
+
 /* Counts a recipient. Returns: false when too many were unknown, and more than were accepted (row 101). */
 bool admission_recipient(struct worker *w, const struct admission *a, bool accepted);
 

@@ -49,6 +49,10 @@ void
 starttls_apply(struct session *s, const union command_args *args)
 {
 	(void)args;
+	if (!admission_handshake(s->worker, &s->client, &s->admission)) {
+		session_reply(s, REPLY_tls_not_now);
+		return;
+	}
 	session_reply(s, REPLY_tls_go);
 	session_settle(s);
 	/* A client that cannot take 30 octets now is not one that wants TLS. */
@@ -64,10 +68,12 @@ void
 tls_begin(struct session *s)
 {
 	/* Nothing can be said: the client would take it for a broken handshake. */
-	if (worker_reaches(s->worker, PROGRAM_TLSD))
-		pass_on(s);
-	else
+	if (!worker_reaches(s->worker, PROGRAM_TLSD))
 		session_end(s, "tls-lost");
+	else if (!admission_handshake(s->worker, &s->client, &s->admission))
+		session_end(s, "limit");
+	else
+		pass_on(s);
 }
 
 static struct tls_facts *

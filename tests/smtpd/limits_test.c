@@ -25,6 +25,7 @@ begin(void)
 	stage_set(g, "limits.connections_per_client", "3");
 	stage_set(g, "limits.connections_per_network", "5");
 	stage_set(g, "limits.connections_per_minute", "10");
+	stage_set(g, "limits.handshakes_per_minute", "2");
 	stage_set(g, "limits.unknown_per_hour", "2");
 	stage_set(g, "limits.unknown_recipients", "100");
 	stage_set(g, "limits.sessions", "20");
@@ -354,6 +355,42 @@ row_014_stress_and_full(void **state)
 	finish(g);
 }
 
+/* Says EHLO and STARTTLS. Returns: whether the answer to that begins with `reply`. */
+static bool
+starttls(struct stage *g, const char *from, const char *reply)
+{
+	char said[2000];
+	int fd = dial(g, from, said);
+	ssize_t n;
+
+	assert_true(send(fd, "EHLO client.example\r\n", 21, 0) == 21);
+	stage_run(g);
+	assert_true(recv(fd, said, sizeof(said), MSG_DONTWAIT) > 0);
+	assert_true(send(fd, "STARTTLS\r\n", 10, 0) == 10);
+	stage_run(g);
+	n = recv(fd, said, sizeof(said) - 1, MSG_DONTWAIT);
+	said[n > 0 ? n : 0] = '\0';
+	hang_up(g, fd);
+	return strncmp(said, reply, strlen(reply)) == 0;
+}
+
+/* Too many handshakes of one client; the session goes on in plain text, and others are not concerned. */
+static void
+row_136_handshakes_of_one_client(void **state)
+{
+	struct stage *g = begin();
+	char said[100];
+
+	(void)state;
+	assert_true(starttls(g, "192.0.2.1", "220 "));
+	assert_true(starttls(g, "192.0.2.1", "220 "));
+	assert_true(starttls(g, "192.0.2.1", "454 4.7.0 "));
+	assert_true(starttls(g, "192.0.2.2", "220 "));
+	dial(g, "192.0.2.1", said);
+	assert_true(strncmp(said, "220 ", 4) == 0);
+	finish(g);
+}
+
 int
 main(void)
 {
@@ -363,6 +400,7 @@ main(void)
 	    cmocka_unit_test(row_014_too_many_of_one_network),
 	    cmocka_unit_test(row_027_connections_too_fast),
 	    cmocka_unit_test(row_101_guesses_are_counted_across_sessions),
+	    cmocka_unit_test(row_136_handshakes_of_one_client),
 	    cmocka_unit_test(commands_too_fast),
 	    cmocka_unit_test(trusted_relays_are_not_counted),
 	    cmocka_unit_test(row_013_clients_of_a_balancer),

@@ -131,6 +131,32 @@ row_121_old_versions_are_refused(void **state)
 	client_close(&c);
 }
 
+/* Records without content, and warnings, cost the client as much as us, and are soon too many. */
+static void
+row_127_empty_records_and_warnings(void **state)
+{
+	static const struct {
+		uint8_t octets[8];
+		size_t len;
+	} records[] = {
+	    {{22, 3, 1, 0, 0}, 5},       /* handshake, empty */
+	    {{21, 3, 1, 0, 2, 1, 90}, 7} /* alert, warning, user_canceled */
+	};
+	struct client c;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(records) / sizeof(records[0]); i++) {
+		client_open(&c);
+		for (int n = 0; n < 1000 && house.fails == 0; n++) {
+			send(c.fd, records[i].octets, records[i].len, MSG_NOSIGNAL);
+			turn(1);
+		}
+		turn_until(house.fails > 0);
+		assert_int_equal(house.reason, TLS_FAILED_HANDSHAKE);
+		client_close(&c);
+	}
+}
+
 static void
 row_118_plaintext_is_no_handshake(void **state)
 {
@@ -664,6 +690,7 @@ main(void)
 	    cmocka_unit_test(signature_algorithms),
 	    cmocka_unit_test(row_121_old_versions_are_refused),
 	    cmocka_unit_test(row_118_plaintext_is_no_handshake),
+	    cmocka_unit_test(row_127_empty_records_and_warnings),
 	    cmocka_unit_test(row_119_silence_ends_at_the_deadline),
 	    cmocka_unit_test(row_119_drops_end_at_the_deadline),
 	    cmocka_unit_test(row_120_hello_in_single_octets),
