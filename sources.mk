@@ -70,6 +70,7 @@ SRC_smtpd := \
 	smtpd/content.c \
 	smtpd/counters.c \
 	smtpd/data.c \
+	smtpd/envelope.c \
 	smtpd/header.c \
 	smtpd/id.c \
 	smtpd/input.c \

@@ -1,5 +1,6 @@
 /* MAIL: RFC 5321 4.1.1.2, with SIZE (RFC 1870), BODY (RFC 6152) and SMTPUTF8 (RFC 6531). */
 #include "smtpd/command.h"
+#include "smtpd/envelope.h"
 #include "smtpd/parameters.h"
 #include "smtpd/worker.h"
 
@@ -132,25 +133,6 @@ mail_check(const struct session *s, struct span argument, union command_args *ar
 	return complaint;
 }
 
-/* What validators can begin with at once, when there is anything to begin. */
-static void
-send_envelope(struct session *s)
-{
-	const struct transaction *t = s->transaction;
-	struct msg_envelope m = {
-	    .session = s->handle,
-	    .transaction = t->number,
-	    .helo = span_of(s->helo, s->helo_len),
-	    .reverse_path = address_span(&t->from),
-	};
-
-	if (!conf_judges_envelope(s->worker->conf))
-		return;
-	memcpy(m.client, s->client.octets, sizeof(m.client));
-	/* When it cannot be sent, neither can the message later: that is a 451 then. */
-	worker_send(s->worker, PROGRAM_VALIDATORS, MSG_envelope, &m, -1);
-}
-
 static struct transaction *
 begin_transaction(struct session *s, const union command_args *args)
 {
@@ -196,6 +178,6 @@ mail_apply(struct session *s, const union command_args *args)
 	}
 	s->transaction = t;
 	state_set(s, STATE_MAIL);
-	send_envelope(s);
+	envelope_ask(s);
 	session_reply(s, REPLY_sender_ok);
 }

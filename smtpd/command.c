@@ -1,6 +1,7 @@
 #include "smtpd/command.h"
 
 #include "smtpd/counters.h"
+#include "smtpd/envelope.h"
 #include "smtpd/penalty.h"
 #include "smtpd/recipients.h"
 #include "smtpd/worker.h"
@@ -164,6 +165,10 @@ run_line(struct session *s, struct span line, struct span rest)
 	enum reply_id refusal = check(s, c, trim(span_from(line, end)), &args);
 	bool overlaps = refusal == REPLY_NONE && (c->flags & COMMAND_OVERLAPS) != 0;
 
+	if (overlaps && envelope_awaited(s)) {
+		envelope_wait(s);
+		return false;
+	}
 	if (recipients_pending(s) && !(overlaps && recipients_can_ask(s, &args)))
 		return false;
 	execute(s, c, refusal, &args, rest);

@@ -70,6 +70,13 @@ journal_end(const struct session *s)
 	log_end(&l);
 }
 
+static void
+log_client_name(struct log_line *l, const struct transaction *t)
+{
+	if (t->client_name.len > 0)
+		log_span(l, "name", t->client_name);
+}
+
 void
 journal_recipient(const struct session *s, struct span asked, enum reply_id reply)
 {
@@ -80,6 +87,7 @@ journal_recipient(const struct session *s, struct span asked, enum reply_id repl
 	log_span(&l, "id", id_span(&s->transaction->id));
 	log_span(&l, "from", address_span(&s->transaction->from));
 	log_span(&l, "to", asked);
+	log_client_name(&l, s->transaction);
 	log_reply(&l, reply);
 	log_end(&l);
 }
@@ -94,6 +102,7 @@ journal_observed(const struct session *s, struct span asked)
 	log_span(&l, "id", id_span(&s->transaction->id));
 	log_span(&l, "from", address_span(&s->transaction->from));
 	log_span(&l, "to", asked);
+	log_client_name(&l, s->transaction);
 	log_reply(&l, REPLY_unknown_user);
 	log_end(&l);
 }
@@ -112,6 +121,7 @@ static void
 log_envelope(struct log_line *l, const struct session *s, const struct transaction *t)
 {
 	log_span(l, "helo", span_of(s->helo, s->helo_len));
+	log_client_name(l, t);
 	log_span(l, "from", address_span(&t->from));
 	if (t->first != NULL)
 		log_span(l, "to", span_of(t->first->address, t->first->len));

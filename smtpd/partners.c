@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "smtpd/envelope.h"
 #include "smtpd/recipients.h"
 #include "smtpd/submission.h"
 #include "smtpd/tls.h"
@@ -26,7 +27,7 @@ static void
 on_envelope_answer(struct worker *w, const union msg *m, int *fd)
 {
 	(void)fd;
-	submission_on_envelope_answer(w, &m->envelope_answer);
+	envelope_on_answer(w, &m->envelope_answer);
 }
 
 static void

@@ -1,6 +1,7 @@
 #include "smtpd/recipients.h"
 
 #include "smtpd/counters.h"
+#include "smtpd/envelope.h"
 #include "smtpd/journal.h"
 #include "smtpd/penalty.h"
 #include "smtpd/recheck.h"
@@ -111,6 +112,8 @@ settle(struct session *s, enum reply_id id, const struct msg_rcpt_answer *answer
 		journal_recipient(s, asked, id);
 	}
 	details_for(id, answer, &details);
+	if (id == s->transaction->envelope_refusal)
+		envelope_refusal(s, &details);
 	session_reply_with(s, id, &details);
 }
 
@@ -141,6 +144,8 @@ decide_accepted(struct session *s, const struct msg_rcpt_answer *answer, struct 
 {
 	struct transaction *t = s->transaction;
 
+	if (!answer->exempt && t->envelope_refusal != REPLY_NONE)
+		return t->envelope_refusal;
 	if (transaction_find(t, answer->recipient) != NULL)
 		return REPLY_recipient_ok; /* once in the envelope (row 97) */
 	if (!transaction_same_group(t, answer))

@@ -13,6 +13,7 @@
 #include "smtpd/command.h"
 #include "smtpd/counters.h"
 #include "smtpd/data.h"
+#include "smtpd/envelope.h"
 #include "smtpd/journal.h"
 #include "smtpd/penalty.h"
 #include "smtpd/recheck.h"
@@ -496,6 +497,8 @@ session_overdue(struct session *s)
 		submission_overdue(s);
 	} else if (stuck || in_states(s, IN(TLS) | IN(CLOSING))) {
 		session_end(s, stuck ? "write-timeout" : "timeout");
+	} else if (s->waiting && envelope_awaited(s)) {
+		envelope_give_up(s);
 	} else if (recipients_pending(s)) {
 		recipients_overdue(s);
 	} else {

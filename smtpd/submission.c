@@ -3,6 +3,7 @@
 #include "lib/clock.h"
 
 #include "smtpd/counters.h"
+#include "smtpd/envelope.h"
 #include "smtpd/journal.h"
 #include "smtpd/worker.h"
 
@@ -120,15 +121,6 @@ find_waiting(struct worker *w, uint64_t handle, uint64_t transaction)
 	return s != NULL && s->state == STATE_SUBMITTED ? s : NULL;
 }
 
-void
-submission_on_envelope_answer(struct worker *w, const struct msg_envelope_answer *answer)
-{
-	struct session *s = worker_find_transaction(w, answer->session, answer->transaction);
-
-	if (s != NULL)
-		s->transaction->spf = (enum auth_result)answer->spf;
-}
-
 /* ---- refused by the validators ---------------------------------------------------------------------- */
 
 static const enum reply_id refusals[] = {
@@ -150,6 +142,12 @@ look_up(const enum reply_id *table, size_t len, unsigned index)
 	return index < len && table[index] != REPLY_NONE ? table[index] : REPLY_internal;
 }
 
+enum reply_id
+submission_refusal(unsigned reason)
+{
+	return look_up(refusals, sizeof(refusals) / sizeof(refusals[0]), reason);
+}
+
 static void
 finish_and_go_on(struct session *s, enum reply_id id)
 {
@@ -164,8 +162,7 @@ submission_on_refused(struct worker *w, const struct msg_refused *refused)
 
 	if (s == NULL)
 		return;
-	submission_finish(s,
-	    look_up(refusals, sizeof(refusals) / sizeof(refusals[0]), refused->reason),
+	submission_finish(s, submission_refusal(refused->reason),
 	    &(struct reply_details){.argument = refused->detail});
 	session_resume(s);
 }
@@ -266,6 +263,8 @@ submission_on_validators_lost(struct session *s)
 	/* What was committed is with queue-handoff, which will tell. */
 	if (s->state == STATE_SUBMITTED && !s->transaction->committed)
 		finish_and_go_on(s, REPLY_internal);
+	else if (envelope_awaited(s))
+		envelope_give_up(s);
 }
 
 void

@@ -19,7 +19,9 @@ void submission_finish(struct session *s, enum reply_id id, const struct reply_d
 /* After the end of data: milliseconds until the reply is due. */
 uint64_t submission_time_left(const struct session *s);
 
-void submission_on_envelope_answer(struct worker *w, const struct msg_envelope_answer *answer);
+/* The reply to what validators refuse. In: reason, enum refusal, or what is none. */
+enum reply_id submission_refusal(unsigned reason);
+
 void submission_on_refused(struct worker *w, const struct msg_refused *refused);
 void submission_on_commit_ask(struct worker *w, const struct msg_commit_ask *ask);
 void submission_on_outcome(struct worker *w, const struct msg_outcome *outcome);

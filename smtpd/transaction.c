@@ -103,6 +103,17 @@ transaction_free(struct transaction **t)
 	*t = NULL;
 }
 
+struct span
+transaction_keep(struct transaction *t, struct span octets)
+{
+	uint8_t *copy = octets.len > 0 ? arena_alloc(t, octets.len) : NULL;
+
+	if (copy == NULL)
+		return span_of(NULL, 0);
+	memcpy(copy, octets.p, octets.len);
+	return span_of(copy, octets.len);
+}
+
 /* ---- questions -------------------------------------------------------------------------- */
 
 bool

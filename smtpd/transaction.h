@@ -45,6 +45,12 @@ struct transaction {
 	uint64_t declared_size; /* 0: not said */
 	bool eight_bit, smtputf8;
 
+	/* what validators say of client and sender; smtpd/envelope.h */
+	bool awaits_envelope;           /* RCPT waits for it */
+	enum reply_id envelope_refusal; /* REPLY_NONE: nothing is wrong */
+	struct span envelope_detail;    /* for that reply; in the arena */
+	struct span client_name;        /* forward-confirmed; in the arena; empty: none */
+
 	/* RCPT */
 	struct recipient *first, **tail;
 	unsigned recipients; /* accepted, without duplicates */
@@ -88,6 +94,9 @@ struct transaction {
 struct transaction *transaction_new(
     struct pool *blocks, struct pool *messages, struct budget *budget);
 void transaction_free(struct transaction **t);
+
+/* Returns: a copy that lives as long as the transaction; empty when memory is out. */
+struct span transaction_keep(struct transaction *t, struct span octets);
 
 /* Remembers an address that lookupd is asked about. Returns: false when too many are outstanding, or no memory. */
 bool transaction_ask(struct transaction *t, struct span address);

@@ -341,6 +341,19 @@ do_questions(struct player *p, struct span rest)
 		COMPLAIN(p, "lookupd was asked %u times", p->g->asks);
 }
 
+/* What validators say of client and sender from now on. */
+static void
+do_envelope_answer(struct player *p, struct span rest)
+{
+	flush_segment(p);
+	if (span_eq(rest, SPAN("good"))) {
+		p->g->envelope = STAGE_ENVELOPE_GOOD;
+		return;
+	}
+	p->g->envelope = STAGE_ENVELOPE_REFUSED;
+	p->g->envelope_reason = (unsigned)number(p, rest);
+}
+
 static void
 do_partner(struct player *p, struct span rest, enum program_id who)
 {
@@ -507,6 +520,7 @@ static const struct {
     {"leave", do_leave},
     {"drain", do_drain},
     {"tls-first", do_tls_first},
+    {"envelope-answer", do_envelope_answer},
     {"tls-up", do_tls_up},
     {"sessions", do_sessions},
     {"other", do_other},

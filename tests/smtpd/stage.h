@@ -5,7 +5,8 @@
  * The played lookupd serves the domain ours.example:
  *   unknown...@   550 5.1.1        disabled@  refused, 5.2.1      full@  deferred, 4.2.2
  *   trouble@      cannot tell      second@    another back end    small@ 2000 octets at most
- *   postmaster    goes to admin@ours.example      loops...@     Delivered-To: box-loops...@store
+ *   postmaster    goes to admin@ours.example, exempt as exempt...@
+ *   loops...@     Delivered-To: box-loops...@store
  *   anything else is accepted; local parts with % ! | / are unknown; other domains are not ours.
  * From generation 2 on:
  *   leaves...@   550 5.1.1         closes@    refused, 5.2.1      moves@    another back end
@@ -52,7 +53,9 @@ struct stage {
 
 	enum stage_partner lookupd, validators, handoff, tlsd;
 	int refusal; /* enum refusal that validators answer with; -1: they hand on */
-	int outcome; /* enum handoff_outcome */
+	enum { STAGE_ENVELOPE_SILENT, STAGE_ENVELOPE_GOOD, STAGE_ENVELOPE_REFUSED } envelope;
+	unsigned envelope_reason; /* enum refusal */
+	int outcome;              /* enum handoff_outcome */
 	struct {
 		enum msg_type type;
 		uint64_t session, transaction;
@@ -187,9 +190,12 @@ stage_send(void *arg, enum program_id to, enum msg_type type, const void *fields
 	if (ok && type == MSG_rcpt_ask)
 		stage_queue(
 		    g, type, m.rcpt_ask.session, m.rcpt_ask.transaction, m.rcpt_ask.address);
-	else if (ok && type == MSG_envelope)
+	else if (ok && type == MSG_envelope) {
 		g->envelopes++;
-	else if (ok && type == MSG_envelope_drop)
+		if (g->envelope != STAGE_ENVELOPE_SILENT)
+			stage_queue(
+			    g, type, m.envelope.session, m.envelope.transaction, span_of(NULL, 0));
+	} else if (ok && type == MSG_envelope_drop)
 		g->drops++;
 	else if (ok && type == MSG_submit)
 		stage_take_submit(g, &m.submit, fd);
@@ -277,6 +283,7 @@ stage_grant(struct stage *g, struct span local, struct span asked, struct msg_rc
 		a->delivered_to = span_str(g->delivered_to);
 	}
 	a->recipient = local.len == asked.len ? postmaster : asked;
+	a->exempt = stage_begins(local, "postmaster") || stage_begins(local, "exempt");
 	a->route = second ? SPAN("second") : SPAN("first");
 	a->size_limit = stage_begins(local, "small") ? 2000 : 0;
 	if (stage_changed(g, local, "shrinks"))
@@ -318,6 +325,16 @@ stage_play(struct stage *g, size_t i)
 		if (g->lookupd != STAGE_ANSWERS)
 			return false;
 		stage_answer_rcpt(g, i);
+	} else if (g->queue[i].type == MSG_envelope) {
+		if (g->validators != STAGE_ANSWERS)
+			return false;
+		m.envelope_answer = (struct msg_envelope_answer){.session = session,
+		    .transaction = transaction,
+		    .refuse = g->envelope == STAGE_ENVELOPE_REFUSED,
+		    .reason = (uint8_t)g->envelope_reason,
+		    .detail = SPAN("list.example"),
+		    .client_name = SPAN("client.example")};
+		stage_dispatch(g, MSG_envelope_answer, &m);
 	} else if (g->queue[i].type == MSG_submit && g->refusal >= 0) {
 		if (g->validators != STAGE_ANSWERS)
 			return false;
