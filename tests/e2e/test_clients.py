@@ -6,8 +6,9 @@ import unittest
 
 import messages
 from backends import MaildirServer, Scripted
+from certificates import certificate, start_tls
 from gatehouse import Gatehouse
-from place import wait_until
+from place import Directory, wait_until
 from smtp import Client, Closed
 
 TOO_MANY = "421 4.7.0"
@@ -116,6 +117,27 @@ class Limits(unittest.TestCase):
             except Closed:
                 break
         return None
+
+    def test_row_028_half_open_handshakes(self):
+        """They end at the deadline; meanwhile and afterwards there is room for mail under TLS."""
+        directory = Directory("half-open")
+        self.addCleanup(directory.remove)
+        options = dict(certificate(directory, "ecdsa"), **{"tls.handshake_timeout": 2})
+        with Scripted() as backend, Gatehouse(backend.port, options=options) as gateway:
+            waiting = []
+            for number in range(150):
+                client = gateway.client(source="127.2.%d.1" % number)
+                self.assertEqual(client.command("STARTTLS").code, 220)
+                client.send(b"\x16\x03\x01\x02")
+                waiting.append(client)
+            with start_tls(gateway.client()).ehlo() as client:
+                self.assertEqual(client.deliver("a@sender.example", ["alice@example.com"],
+                                                messages.simple()).code, 250)
+            for client in waiting:
+                client.rest()
+                client.close()
+            with start_tls(gateway.client()) as client:
+                self.assertEqual(client.ehlo().command("NOOP").code, 250)
 
     def test_trusted_relays(self):
         options = {"limits.connections_per_client": 2, "limits.connections_per_network": 2,
