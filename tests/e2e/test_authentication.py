@@ -127,7 +127,7 @@ class Authentication(unittest.TestCase):
 
 
 class Policy(unittest.TestCase):
-    """spf.fail = reject and defer, and DNS that does not answer."""
+    """spf.fail = reject and defer at RCPT, and DNS that does not answer."""
 
     def reply(self, fail, servers=None, sender="a@sender.example"):
         with nsd.Nsd({"sender.example": '@ TXT "v=spf1 -all"\n'}) as names, \
@@ -136,7 +136,12 @@ class Policy(unittest.TestCase):
                     "dns.servers": '{ "%s" }' % (servers or names.address),
                     "spf.fail": '"%s"' % fail}) as gateway:
             with gateway.client(host_address=GOOD, source=OTHER) as client:
-                return client.deliver(sender, ["alice@example.com"], messages.simple())
+                client.command("MAIL FROM:<%s>" % sender)
+                refusal = client.command("RCPT TO:<alice@example.com>")
+                # Postmaster takes it all the same, from the first octet to the last.
+                self.assertEqual(client.command("RCPT TO:<postmaster@example.com>").code, 250)
+                self.assertEqual(client.data(messages.simple()).code, 250)
+                return refusal
 
     def test_reject(self):
         self.assertEqual(self.reply("reject").status, "550 5.7.23")
@@ -147,7 +152,7 @@ class Policy(unittest.TestCase):
     def test_row_250_259_no_answer(self):
         """No name server: no verdict, and no refusal for good."""
         reply = self.reply("reject", servers="127.0.0.1:9")
-        self.assertIn(reply.code, (250, 451))
+        self.assertEqual(reply.code, 451)
 
 
 if __name__ == "__main__":
