@@ -155,7 +155,7 @@ run: all
 UNIT_TESTS := $(patsubst %.c,$(BUILD)/san/%,$(wildcard tests/*/*_test.c))
 # Made by a chain of patterns, but kept.
 .SECONDARY: $(UNIT_TESTS:%=%.o)
-FUZZERS := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_*.c))
+FUZZERS := $(patsubst fuzz/%.c,%,$(wildcard fuzz/*_*.c)) session
 
 define UNIT_TEST
 $(BUILD)/san/tests/$(1)/%_test: $(BUILD)/san/tests/$(1)/%_test.o \
@@ -166,7 +166,8 @@ endef
 $(foreach dir,lib $(DIRS),$(eval $(call UNIT_TEST,$(dir))))
 
 # fuzz/DIR_THING.c likewise; built twice: to replay the corpus, and as a libFuzzer program.
-fuzz_dir = $(firstword $(subst _, ,$(1)))
+# fuzz/session.c plays whole sessions of smtpd.
+fuzz_dir = $(if $(filter session,$(1)),smtpd,$(firstword $(subst _, ,$(1))))
 define FUZZER
 $(BUILD)/san/fuzz/$(1): $(BUILD)/san/fuzz/$(1).o $(BUILD)/san/fuzz/replay.o \
     $(BUILD)/san/$(call fuzz_dir,$(1)).a $(BUILD)/san/lib.a

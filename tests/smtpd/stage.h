@@ -70,6 +70,10 @@ struct stage {
 	    cheated; /* a submit with a recipient that was not granted, or a file that is not sealed */
 	unsigned envelopes, drops, submits, commits, go;
 	struct stage_message last;
+	/* Told of each submit, with `last`; of each refused, outcome and commit_answer, with its value. */
+	void (*observe)(void *arg, struct stage *g, enum msg_type type, uint64_t transaction,
+	    unsigned value);
+	void *observer;
 	uint64_t generation; /* of the played database; 0: lookupd tells none */
 	unsigned asks;
 	char delivered_to[300];
@@ -130,6 +134,13 @@ stage_was_granted(const struct stage *g, uint64_t transaction, const struct msg_
 }
 
 static inline void
+stage_observe(struct stage *g, enum msg_type type, uint64_t transaction, unsigned value)
+{
+	if (g->observe != NULL)
+		g->observe(g->observer, g, type, transaction, value);
+}
+
+static inline void
 stage_take_submit(struct stage *g, const struct msg_submit *m, int fd)
 {
 	struct stage_message *last = &g->last;
@@ -170,6 +181,7 @@ stage_take_submit(struct stage *g, const struct msg_submit *m, int fd)
 	}
 	g->cheated = g->cheated || last->recipients == 0 || last->recipients != m->recipients.count;
 	g->submits++;
+	stage_observe(g, MSG_submit, m->transaction, 0);
 	stage_queue(g, MSG_submit, m->session, m->transaction, span_of(NULL, 0));
 }
 
@@ -202,8 +214,10 @@ stage_send(void *arg, enum program_id to, enum msg_type type, const void *fields
 	else if (ok && type == MSG_commit_answer && m.commit_answer.go)
 		stage_queue(g, MSG_outcome, m.commit_answer.session, m.commit_answer.transaction,
 		    span_of(NULL, 0));
-	if (ok && type == MSG_commit_answer)
+	if (ok && type == MSG_commit_answer) {
 		g->go += m.commit_answer.go;
+		stage_observe(g, type, m.commit_answer.transaction, m.commit_answer.go);
+	}
 	if (ok && type == MSG_tls_start) {
 		g->tls_fd = dup(fd);
 		g->tls_session = m.tls_start.session;
@@ -340,6 +354,7 @@ stage_play(struct stage *g, size_t i)
 			return false;
 		m.refused = (struct msg_refused){
 		    .session = session, .transaction = transaction, .reason = (uint8_t)g->refusal};
+		stage_observe(g, MSG_refused, transaction, (unsigned)g->refusal);
 		stage_dispatch(g, MSG_refused, &m);
 	} else if (g->queue[i].type == MSG_submit) {
 		if (g->validators != STAGE_ANSWERS)
@@ -351,6 +366,7 @@ stage_play(struct stage *g, size_t i)
 		if (g->handoff != STAGE_ANSWERS)
 			return false;
 		m.outcome = (struct msg_outcome){session, transaction, (uint8_t)g->outcome};
+		stage_observe(g, MSG_outcome, transaction, (unsigned)g->outcome);
 		stage_dispatch(g, MSG_outcome, &m);
 	}
 	return true;
@@ -406,25 +422,27 @@ stage_run(struct stage *g)
 	log_flush();
 }
 
-static inline void
+/* Returns: octets that the connection took; fewer than all when it is closed, or nobody reads. */
+static inline size_t
 stage_say(struct stage *g, const void *octets, size_t len)
 {
 	const uint8_t *p = octets;
 	size_t done = 0;
+	bool stuck = false;
 
-	while (done < len && g->client >= 0) {
+	while (done < len && g->client >= 0 && !g->closed) {
 		ssize_t n = send(g->client, p + done, len - done, MSG_DONTWAIT | MSG_NOSIGNAL);
 
 		if (n > 0)
 			done += (size_t)n;
-		else if (n < 0 && errno != EAGAIN)
+		else if (errno != EAGAIN || stuck)
 			break;
+		stuck = n <= 0;
 		if (done < len)
 			stage_run(g);
-		if (g->closed)
-			break;
 	}
 	stage_run(g);
+	return done;
 }
 
 /* Time passes at once, as after a suspension of the machine. */
