@@ -233,6 +233,22 @@ change_partner(struct play *p)
 	stage_run(g);
 }
 
+/* An outcome that nobody was asked for: a program behind us in wrong hands (promise P2). */
+static void
+send_rogue_outcome(struct play *p)
+{
+	struct stage *g = p->g;
+	union msg m = {0};
+
+	if (g->submits == 0)
+		return;
+	m.outcome = (struct msg_outcome){
+	    g->session_handle, g->last_transaction, (uint8_t)(take(&p->script) % 16u)};
+	p->m->trouble = true;
+	stage_dispatch(g, MSG_outcome, &m);
+	stage_run(g);
+}
+
 static void
 wait_for(struct play *p, uint64_t ms)
 {
@@ -315,6 +331,8 @@ play(struct play *p)
 			wait_for(p, take(&p->script) * UINT64_C(997));
 		else if (what < 236)
 			wait_for(p, take(&p->script) * UINT64_C(31));
+		else if (what < 238)
+			send_rogue_outcome(p);
 		else if (what < 246)
 			finish_tls(p);
 		else if (what < 252)

@@ -34,7 +34,7 @@ say_deaf(struct stage *g, const char *text, int times)
 
 /* Rows 15, 16, 319: our output is bounded, and so is the time that we wait for it to leave. */
 static void
-row_015_row_016_client_does_not_read(void **state)
+row_015_row_016_row_319_client_does_not_read(void **state)
 {
 	struct stage *g = stage_new();
 
@@ -352,7 +352,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(row_015_row_016_client_does_not_read),
+	    cmocka_unit_test(row_015_row_016_row_319_client_does_not_read),
 	    cmocka_unit_test(client_reads_late),
 	    cmocka_unit_test(row_014_session_limit),
 	    cmocka_unit_test(handles_are_not_reused),

@@ -70,6 +70,7 @@ struct stage {
 	    cheated; /* a submit with a recipient that was not granted, or a file that is not sealed */
 	unsigned envelopes, drops, submits, commits, go;
 	struct stage_message last;
+	uint64_t session_handle, last_transaction; /* of it */
 	/* Told of each submit, with `last`; of each refused, outcome and commit_answer, with its value. */
 	void (*observe)(void *arg, struct stage *g, enum msg_type type, uint64_t transaction,
 	    unsigned value);
@@ -181,6 +182,8 @@ stage_take_submit(struct stage *g, const struct msg_submit *m, int fd)
 	}
 	g->cheated = g->cheated || last->recipients == 0 || last->recipients != m->recipients.count;
 	g->submits++;
+	g->session_handle = m->session;
+	g->last_transaction = m->transaction;
 	stage_observe(g, MSG_submit, m->transaction, 0);
 	stage_queue(g, MSG_submit, m->session, m->transaction, span_of(NULL, 0));
 }
@@ -349,12 +352,15 @@ stage_play(struct stage *g, size_t i)
 		    .detail = SPAN("list.example"),
 		    .client_name = SPAN("client.example")};
 		stage_dispatch(g, MSG_envelope_answer, &m);
-	} else if (g->queue[i].type == MSG_submit && g->refusal >= 0) {
+	} else if (g->queue[i].type == MSG_submit &&
+		   (g->refusal >= 0 || g->handoff == STAGE_IS_DOWN)) {
+		int refusal = g->refusal >= 0 ? g->refusal : REFUSAL_INTERNAL;
+
 		if (g->validators != STAGE_ANSWERS)
 			return false;
 		m.refused = (struct msg_refused){
-		    .session = session, .transaction = transaction, .reason = (uint8_t)g->refusal};
-		stage_observe(g, MSG_refused, transaction, (unsigned)g->refusal);
+		    .session = session, .transaction = transaction, .reason = (uint8_t)refusal};
+		stage_observe(g, MSG_refused, transaction, (unsigned)refusal);
 		stage_dispatch(g, MSG_refused, &m);
 	} else if (g->queue[i].type == MSG_submit) {
 		if (g->validators != STAGE_ANSWERS)
