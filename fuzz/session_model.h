@@ -57,7 +57,7 @@ struct model {
 	/* the surroundings, set by the driver */
 	bool reject_bare_lf, utf8_offered, time_passed, draining;
 	bool may_be_closed; /* the last reply reads like one that closes */
-	bool trouble; /* a program was down, or slow, or said no, at some time */
+	bool trouble;       /* a program was down, or slow, or said no, at some time */
 
 	enum model_state state;
 	uint8_t *said;
@@ -116,7 +116,8 @@ model_matches(struct span line, const struct reply *r, struct span *rest_out)
 	mark++;
 	*rest_out = text;
 	return text.len >= strlen(r->text + mark) &&
-	       span_eq(span_from(text, text.len - strlen(r->text + mark)), span_str(r->text + mark));
+	       span_eq(
+		   span_from(text, text.len - strlen(r->text + mark)), span_str(r->text + mark));
 }
 
 static inline bool
@@ -135,9 +136,9 @@ model_id_ok(struct span rest)
 static inline bool
 model_argument_ok(const struct model *m, enum reply_id id, struct span rest)
 {
-	static const char *const known[] = {"mx.ours.example", "PIPELINING", "SIZE 65536", "STARTTLS",
-	    "ENHANCEDSTATUSCODES", "CHUNKING", "8BITMIME", "Mailbox disabled", "Mailbox full",
-	    "Mailbox not available now", "LIMITS RCPTMAX=100 MAILMAX=100",
+	static const char *const known[] = {"mx.ours.example", "PIPELINING", "SIZE 65536",
+	    "STARTTLS", "ENHANCEDSTATUSCODES", "CHUNKING", "8BITMIME", "Mailbox disabled",
+	    "Mailbox full", "Mailbox not available now", "LIMITS RCPTMAX=100 MAILMAX=100",
 	    "LIMITS RCPTMAX=100 MAILMAX=100 RCPTDOMAINMAX=1", "mx.ours.example ESMTP"};
 	uint64_t n;
 
@@ -254,8 +255,7 @@ model_take_data(struct model *m, struct span s)
 			continue;
 		m->content_cr = m->content_cr || s.p[i] == '\r';
 		m->content_nul = m->content_nul || s.p[i] == '\0';
-		m->content_lf =
-		    m->content_lf || (s.p[i] == '\n' && (i == 0 || s.p[i - 1] != '\r'));
+		m->content_lf = m->content_lf || (s.p[i] == '\n' && (i == 0 || s.p[i - 1] != '\r'));
 		model_content_put(m, s.p[i]);
 	}
 }
@@ -273,8 +273,9 @@ model_header_good(const struct model *m)
 		bool fold = line.p[0] == ' ' || line.p[0] == '\t';
 		size_t n = 0;
 
-		while (n < line.len && (fold ? line.p[n] == ' ' || line.p[n] == '\t'
-					     : line.p[n] > 32 && line.p[n] < 127 && line.p[n] != ':'))
+		while (
+		    n < line.len && (fold ? line.p[n] == ' ' || line.p[n] == '\t'
+					  : line.p[n] > 32 && line.p[n] < 127 && line.p[n] != ':'))
 			n++;
 		if (n == line.len || (fold ? fields == 0 : n == 0 || line.p[n] != ':'))
 			return false;
@@ -591,8 +592,8 @@ model_starttls(struct model *m, const struct model_command *c, const struct mode
 static inline void
 model_simple(struct model *m, const struct model_command *c, const struct model_reply *r)
 {
-	static const char *const refused[] = {"ATRN", "AUTH", "BURL", "ETRN", "EXPN", "SAML", "SEND",
-	    "SOML", "TURN", "XCLIENT", "XFORWARD"};
+	static const char *const refused[] = {"ATRN", "AUTH", "BURL", "ETRN", "EXPN", "SAML",
+	    "SEND", "SOML", "TURN", "XCLIENT", "XFORWARD"};
 	static const char *const http[] = {
 	    "CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"};
 

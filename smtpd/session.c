@@ -75,7 +75,8 @@ release(struct session *s)
 		session_expect_within(s, worker_command_ms(s->worker));
 	else
 		update_deadline(s);
-	worker_settle_later(s);
+	/* Before the next command, which may have a penalty of its own. */
+	session_settle(s);
 	session_resume(s);
 }
 

@@ -72,8 +72,8 @@ struct stage {
 	struct stage_message last;
 	uint64_t session_handle, last_transaction; /* of it */
 	/* Told of each submit, with `last`; of each refused, outcome and commit_answer, with its value. */
-	void (*observe)(void *arg, struct stage *g, enum msg_type type, uint64_t transaction,
-	    unsigned value);
+	void (*observe)(
+	    void *arg, struct stage *g, enum msg_type type, uint64_t transaction, unsigned value);
 	void *observer;
 	uint64_t generation; /* of the played database; 0: lookupd tells none */
 	unsigned asks;
