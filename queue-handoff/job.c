@@ -106,6 +106,7 @@ job_take(struct handoff *h, const struct handoff_request *r)
 	j->protocol = r->group->protocol;
 	j->eight_bit = r->parts.eight_bit;
 	j->smtputf8 = r->parts.smtputf8;
+	j->declared_size = r->declared_size;
 	j->owner = r->owner;
 	memcpy(j->id, id.p, id.len);
 	j->id_len = id.len;

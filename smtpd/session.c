@@ -219,6 +219,7 @@ session_end(struct session *s, const char *reason)
 		s->reason = reason;
 	session_end_transaction(s);
 	state_set(s, STATE_CLOSED);
+	submission_session_ended(s);
 	journal_end(s);
 	watch_stop(&s->watch);
 	if (s->fd >= 0)
