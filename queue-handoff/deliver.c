@@ -62,15 +62,37 @@ deliver_free(struct deliver **d)
 
 /* ---- checks: each returns NULL, or why not, for the log ------------------------------------------- */
 
+/* NUL, CR and LF among them: in some protocol each of them ends an address. */
+static bool
+has_control_octet(struct span address)
+{
+	for (size_t i = 0; i < address.len; i++)
+		if (address.p[i] < ' ' || address.p[i] == 127)
+			return true;
+	return false;
+}
+
 static const char *
 check_sender(struct span sender)
 {
 	if (sender.len > QMQP_ADDRESS_MAX)
 		return "long-sender";
-	for (size_t i = 0; i < sender.len; i++)
-		if (sender.p[i] < ' ' || sender.p[i] == 127)
-			return "control-octet-in-sender";
+	if (has_control_octet(sender))
+		return "control-octet-in-sender";
 	return qmqp_sender_is_special(sender) ? "special-sender" : NULL;
+}
+
+/* The catalogue bounds their length below that of every protocol. */
+static const char *
+check_recipients(struct msg_list recipients)
+{
+	struct span rest = recipients.encoded;
+	struct msg_granted g;
+
+	while (msg_list_next(&rest, RECORD_granted, &g))
+		if (has_control_octet(g.recipient))
+			return "control-octet-in-recipient";
+	return NULL;
 }
 
 /* A descriptor whose content nobody can change, of the size that was said. */
@@ -355,6 +377,8 @@ deliver_start(struct deliver *d, const struct msg_deliver *m, struct grants_wind
 	const char *wrong = check_sender(m->reverse_path);
 
 	*outcome_out = HANDOFF_INTERNAL;
+	if (wrong == NULL)
+		wrong = check_recipients(m->recipients);
 	if (wrong == NULL)
 		wrong = check_content(d, m, *fd);
 	if (wrong != NULL)
