@@ -197,5 +197,5 @@ job_answer(struct job *j, unsigned first, unsigned end, const struct answer *ans
 		v = VERDICT_DEFERRED;
 	else if (answer->kind == ANSWER_REFUSED)
 		v = refusal_verdict(j, answer);
-	memset(j->verdicts + first, v, end - first);
+	memset(j->verdicts + first, (int)v, end - first);
 }
