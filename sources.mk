@@ -54,6 +54,7 @@ SRC_supervisor := \
 SRC_smtpd := \
 	smtpd/admission.c \
 	smtpd/arrival.c \
+	smtpd/avoid.c \
 	smtpd/chunk.c \
 	smtpd/cmd_bdat.c \
 	smtpd/cmd_data.c \

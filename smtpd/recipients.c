@@ -153,8 +153,14 @@ decide_accepted(struct session *s, const struct msg_rcpt_answer *answer, struct 
 		return REPLY_recipient_ok; /* once in the envelope (row 97) */
 	if (groups_is_down(&s->worker->groups, conf, answer->route))
 		return REPLY_group_down;
-	if (!transaction_same_group(t, answer))
+	if (!transaction_same_group(t, answer)) {
+		t->others++;
 		return REPLY_other_group;
+	}
+	if (t->recipients == 0 && avoid_now(s, answer->route)) {
+		t->avoided = true;
+		return REPLY_other_group;
+	}
 	/* A bounce has one recipient; several would be a spammer's (row 99). */
 	if (t->recipients >= s->worker->conf->limits.recipients ||
 	    (t->from.len == 0 && t->recipients > 0))

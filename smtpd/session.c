@@ -187,6 +187,8 @@ session_end_transaction(struct session *s)
 
 	if (t == NULL)
 		return;
+	if (t->avoided)
+		avoid_done(s);
 	drop = (struct msg_envelope_drop){.session = s->handle, .transaction = t->number};
 	if (!t->submitted && conf_judges_envelope(s->worker->conf))
 		worker_send(s->worker, PROGRAM_VALIDATORS, MSG_envelope_drop, &drop, -1);

@@ -243,6 +243,8 @@ submission_on_outcome(struct worker *w, const struct msg_outcome *outcome)
 	/* Promise P2: taken without our word to go is a promise about a message that was not whole. */
 	if (outcome->outcome == HANDOFF_TAKEN && !s->transaction->committed)
 		id = REPLY_internal;
+	if (s->transaction->others > 0 && reply_get(id)->code < 500 && id != REPLY_accepted)
+		avoid_record(s);
 	if (id == REPLY_accepted) {
 		s->junk = 0;
 		s->promised = s->transaction->number;

@@ -223,6 +223,58 @@ only_promises_count(void **state)
 	stage_free(g);
 }
 
+/* The group that deferred the message does not keep the others waiting. */
+static void
+no_group_starves(void **state)
+{
+	struct stage *g = begin();
+
+	(void)state;
+	stage_connect(g);
+	say(g, "EHLO c.example\r\n");
+	g->outcome = HANDOFF_DEFERRED;
+	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\n"
+	       "RCPT TO:<second@ours.example>\r\nDATA\r\n");
+	assert_true(heard(g, "452 4.5.3 "));
+	say(g, "Subject: x\r\n\r\nx\r\n.\r\n");
+	assert_true(heard(g, "451 4.3.0 "));
+	g->outcome = HANDOFF_TAKEN;
+	/* Another sender may go where it likes. */
+	say(g, "MAIL FROM:<b@b.example>\r\nRCPT TO:<x@ours.example>\r\nRSET\r\n");
+	assert_false(heard(g, "452"));
+	/* The other group first; it is taken. */
+	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\n"
+	       "RCPT TO:<second@ours.example>\r\nDATA\r\n");
+	assert_true(heard(g, "452 4.5.3 "));
+	assert_true(heard(g, "354 "));
+	say(g, "Subject: x\r\n\r\nx\r\n.\r\n");
+	assert_true(heard(g, "250 2.0.0 "));
+	/* Then the rest. */
+	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\nRSET\r\n");
+	assert_false(heard(g, "452"));
+	stage_free(g);
+}
+
+/* A client that has nothing else waits for one repeat, not for an hour. */
+static void
+nothing_else_to_offer(void **state)
+{
+	struct stage *g = begin();
+
+	(void)state;
+	stage_connect(g);
+	say(g, "EHLO c.example\r\n");
+	g->outcome = HANDOFF_DEFERRED;
+	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\n"
+	       "RCPT TO:<second@ours.example>\r\nDATA\r\n");
+	say(g, "Subject: x\r\n\r\nx\r\n.\r\n");
+	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\nRSET\r\n");
+	assert_true(heard(g, "452 4.5.3 "));
+	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\nRSET\r\n");
+	assert_false(heard(g, "452"));
+	stage_free(g);
+}
+
 int
 main(void)
 {
@@ -234,6 +286,8 @@ main(void)
 	    cmocka_unit_test(owed_answers_are_bounded),
 	    cmocka_unit_test(replies_that_nobody_heard),
 	    cmocka_unit_test(only_promises_count),
+	    cmocka_unit_test(no_group_starves),
+	    cmocka_unit_test(nothing_else_to_offer),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
