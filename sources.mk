@@ -54,6 +54,7 @@ SRC_supervisor := \
 SRC_smtpd := \
 	smtpd/admission.c \
 	smtpd/arrival.c \
+	smtpd/avoid.c \
 	smtpd/chunk.c \
 	smtpd/cmd_bdat.c \
 	smtpd/cmd_data.c \
@@ -71,6 +72,7 @@ SRC_smtpd := \
 	smtpd/counters.c \
 	smtpd/data.c \
 	smtpd/envelope.c \
+	smtpd/groups.c \
 	smtpd/header.c \
 	smtpd/id.c \
 	smtpd/input.c \
@@ -85,6 +87,7 @@ SRC_smtpd := \
 	smtpd/penalty.c \
 	smtpd/pool.c \
 	smtpd/proxy.c \
+	smtpd/recall.c \
 	smtpd/recheck.c \
 	smtpd/recipients.c \
 	smtpd/reply.c \
@@ -186,6 +189,7 @@ SRC_resolverd := \
 
 # main: queue-handoff/main.c, queue-handoff/helper_main.c
 SRC_queue-handoff := \
+	queue-handoff/aftermath.c \
 	queue-handoff/answer.c \
 	queue-handoff/backends.c \
 	queue-handoff/complaints.c \
@@ -196,6 +200,7 @@ SRC_queue-handoff := \
 	queue-handoff/grants.c \
 	queue-handoff/handoff.c \
 	queue-handoff/header.c \
+	queue-handoff/health.c \
 	queue-handoff/helper_counters.c \
 	queue-handoff/idle.c \
 	queue-handoff/job.c \
@@ -207,6 +212,8 @@ SRC_queue-handoff := \
 	queue-handoff/qmtp.c \
 	queue-handoff/queue_exit.c \
 	queue-handoff/queue_run.c \
+	queue-handoff/recent.c \
+	queue-handoff/repeats.c \
 	queue-handoff/report.c \
 	queue-handoff/send.c \
 	queue-handoff/smtp.c \

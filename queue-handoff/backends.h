@@ -29,6 +29,7 @@ struct server {
 	uint64_t sick_until_ms;
 	bool has_taken;
 	uint64_t taken_ms; /* when it last took a message */
+	unsigned misses;   /* connections in a row that it did not take; see health.h */
 	unsigned busy;     /* connections in use */
 	unsigned idle;     /* connections that wait for a message */
 };

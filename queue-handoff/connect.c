@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "queue-handoff/counters.h"
+#include "queue-handoff/health.h"
 #include "queue-handoff/job.h"
 #include "queue-handoff/report.h"
 
@@ -213,6 +214,8 @@ job_failed(struct job *j, enum handoff_outcome outcome, int error)
 		job_connect(j, true);
 		return;
 	}
+	if (outcome == HANDOFF_NO_CONNECTION)
+		health_missed(j->h->health, j->server);
 	if (server_failed(j->server, now))
 		report_server_failed(j, outcome, error);
 	job_disconnect(j, false);

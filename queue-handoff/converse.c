@@ -1,7 +1,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "queue-handoff/counters.h"
+#include "queue-handoff/health.h"
 #include "queue-handoff/job.h"
 #include "queue-handoff/report.h"
 
@@ -181,6 +181,8 @@ job_send(struct job *j)
 	int error = errno;
 
 	if (j->moved > before) {
+		if (before == 0)
+			health_reached(j->h->health, j->server);
 		j->state = JOB_SENDING;
 		job_expect_within(j, j->group->write_ms);
 	}

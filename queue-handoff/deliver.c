@@ -13,12 +13,16 @@
 #include "queue-handoff/qmqp.h"
 #include "queue-handoff/trace.h"
 
+enum { LIST_MAX = 110000 }; /* octets of recipients in one `deliver` */
+
 struct deliver {
 	struct handoff *handoff;
 	struct backends *backends;
 	struct span hostname;
 	uint64_t message_size;
 	struct grant_key *key;
+	const struct repeats *repeats; /* NULL: none */
+	uint8_t list[LIST_MAX];        /* recipients that are left */
 	uint8_t trace[TRACE_MAX];
 	uint8_t header[HEADER_SCAN_MAX]; /* of the message that is being looked at */
 };
@@ -42,6 +46,12 @@ deliver_new(struct handoff *h, struct backends *backends, const char *hostname,
 }
 
 void
+deliver_use(struct deliver *d, const struct repeats *repeats)
+{
+	d->repeats = repeats;
+}
+
+void
 deliver_free(struct deliver **d)
 {
 	if (*d != NULL)
@@ -52,15 +62,37 @@ deliver_free(struct deliver **d)
 
 /* ---- checks: each returns NULL, or why not, for the log ------------------------------------------- */
 
+/* NUL, CR and LF among them: in some protocol each of them ends an address. */
+static bool
+has_control_octet(struct span address)
+{
+	for (size_t i = 0; i < address.len; i++)
+		if (address.p[i] < ' ' || address.p[i] == 127)
+			return true;
+	return false;
+}
+
 static const char *
 check_sender(struct span sender)
 {
 	if (sender.len > QMQP_ADDRESS_MAX)
 		return "long-sender";
-	for (size_t i = 0; i < sender.len; i++)
-		if (sender.p[i] < ' ' || sender.p[i] == 127)
-			return "control-octet-in-sender";
+	if (has_control_octet(sender))
+		return "control-octet-in-sender";
 	return qmqp_sender_is_special(sender) ? "special-sender" : NULL;
+}
+
+/* The catalogue bounds their length below that of every protocol. */
+static const char *
+check_recipients(struct msg_list recipients)
+{
+	struct span rest = recipients.encoded;
+	struct msg_granted g;
+
+	while (msg_list_next(&rest, RECORD_granted, &g))
+		if (has_control_octet(g.recipient))
+			return "control-octet-in-recipient";
+	return NULL;
 }
 
 /* A descriptor whose content nobody can change, of the size that was said. */
@@ -201,6 +233,63 @@ trace_compose(
 	r->parts.ours = buf_span(&b);
 }
 
+/* ---- repeats --------------------------------------------------------------------------------------- */
+
+static bool
+any_suspect(const struct deliver *d, const struct msg_deliver *m, uint64_t now_ms)
+{
+	struct span rest = m->recipients.encoded;
+	struct msg_granted g;
+
+	while (msg_list_next(&rest, RECORD_granted, &g))
+		if (repeats_suspects(d->repeats, m->reverse_path, g.recipient, now_ms))
+			return true;
+	return false;
+}
+
+static void
+repeat_log(const struct msg_deliver *m, unsigned left_out)
+{
+	struct log_line l;
+
+	handoff_counters[COUNT_copies_spared].value += left_out;
+	log_begin(&l, EVENT_handoff_repeat);
+	log_span(&l, "id", m->id);
+	log_u64(&l, "recipients", left_out);
+	log_u64(&l, "of", m->recipients.count);
+	log_end(&l);
+}
+
+/* Leaves out the recipients that have got this very message. */
+static void
+repeats_leave_out(
+    struct deliver *d, const struct msg_deliver *m, struct handoff_request *r, uint64_t now_ms)
+{
+	struct repeat_content content = {
+	    r->parts.content, r->content_fd, r->file_from, r->parts.file_len};
+	struct span rest = m->recipients.encoded;
+	struct buf b = BUF_OVER(d->list);
+	struct msg_list left = {.count = 0};
+	uint8_t digest[DIGEST_LEN];
+	struct msg_granted g;
+
+	if (d->repeats == NULL || !repeats_any(d->repeats, now_ms) || !any_suspect(d, m, now_ms) ||
+	    !repeats_digest(d->repeats, &content, digest))
+		return;
+	while (msg_list_next(&rest, RECORD_granted, &g)) {
+		if (repeats_knows(d->repeats, m->reverse_path, g.recipient, digest, now_ms))
+			continue;
+		if (!msg_list_put(&b, RECORD_granted, &g))
+			return; /* not reached: the room is that of the whole message */
+		left.count++;
+	}
+	if (left.count == m->recipients.count)
+		return;
+	repeat_log(m, (unsigned)(m->recipients.count - left.count));
+	left.encoded = buf_span(&b);
+	r->parts.recipients = left;
+}
+
 /* ---- all together -------------------------------------------------------------------------------- */
 
 static bool
@@ -268,7 +357,7 @@ group_missing(const struct msg_deliver *m)
 
 bool
 deliver_start(struct deliver *d, const struct msg_deliver *m, struct grants_window *window, int *fd,
-    uint64_t now_unix, enum handoff_outcome *outcome_out)
+    uint64_t now_unix, uint64_t now_ms, enum handoff_outcome *outcome_out)
 {
 	struct handoff_request r = {
 	    .owner = {m->worker, m->session, m->transaction},
@@ -281,12 +370,15 @@ deliver_start(struct deliver *d, const struct msg_deliver *m, struct grants_wind
 		    .eight_bit = m->eight_bit != 0,
 		    .smtputf8 = m->smtputf8 != 0,
 		},
+	    .declared_size = m->declared_size,
 	    .content_fd = *fd,
 	    .budget_ms = m->budget_ms,
 	};
 	const char *wrong = check_sender(m->reverse_path);
 
 	*outcome_out = HANDOFF_INTERNAL;
+	if (wrong == NULL)
+		wrong = check_recipients(m->recipients);
 	if (wrong == NULL)
 		wrong = check_content(d, m, *fd);
 	if (wrong != NULL)
@@ -303,6 +395,11 @@ deliver_start(struct deliver *d, const struct msg_deliver *m, struct grants_wind
 	wrong = request_fill(d, m, *fd, &r);
 	if (wrong != NULL)
 		return turn_away(m, EVENT_message_refused, "reason", wrong);
+	repeats_leave_out(d, m, &r, now_ms);
+	if (r.parts.recipients.count == 0) {
+		*outcome_out = HANDOFF_TAKEN_BEFORE;
+		return false;
+	}
 	if (!handoff_start(d->handoff, &r)) {
 		*outcome_out = HANDOFF_BUSY;
 		return false;

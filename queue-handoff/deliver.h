@@ -21,13 +21,16 @@ struct deliver *deliver_new(struct handoff *h, struct backends *backends, const 
     uint64_t message_size, const uint8_t key[GRANT_KEY_LEN]);
 void deliver_free(struct deliver **d);
 
+/* From now on recipients that have got a message already are left out of it. In: borrowed. */
+void deliver_use(struct deliver *d, const struct repeats *repeats);
+
 /*
- * In: window, of the worker that m names; *fd, the descriptor that came with it, or -1; taken over
+ * In: now_ms, as repeats have it; window, of the worker that m names; *fd, the descriptor that came with it, or -1; taken over
  * (set to -1) when the hand-off starts.
  * Returns: true when a job was started, which tells its own end; else false and what to tell
  * smtpd in *outcome_out, after a line in the log.
  */
 bool deliver_start(struct deliver *d, const struct msg_deliver *m, struct grants_window *window,
-    int *fd, uint64_t now_unix, enum handoff_outcome *outcome_out);
+    int *fd, uint64_t now_unix, uint64_t now_ms, enum handoff_outcome *outcome_out);
 
 #endif

@@ -66,6 +66,7 @@ job_end(struct job *j, enum handoff_outcome outcome)
 {
 	struct handoff *h = j->h;
 
+	job_remember(j, outcome, j->state == JOB_LATE);
 	if (j->state == JOB_LATE) {
 		report_late(j, outcome);
 	} else {
@@ -150,6 +151,15 @@ handoff_new(struct loop *loop, const struct handoff_port *port, struct span host
 		h->free = &h->jobs[i];
 	}
 	return h;
+}
+
+void
+handoff_use(
+    struct handoff *h, struct health *health, struct repeats *repeats, struct recent *recent)
+{
+	h->health = health;
+	h->repeats = repeats;
+	h->recent = recent;
 }
 
 void

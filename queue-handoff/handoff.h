@@ -15,9 +15,12 @@
 
 #include "queue-handoff/backends.h"
 #include "queue-handoff/parts.h"
+#include "queue-handoff/repeats.h"
 
 struct handoff;
+struct health;
 struct loop;
+struct recent;
 
 enum {
 	HANDOFF_JOBS = 1200,                    /* at the same time, at most */
@@ -39,6 +42,12 @@ struct handoff_port {
 	/* A run of the local program on this end of a stream, which is taken over. Returns: false when
 	 * nobody can run it. */
 	bool (*run)(void *ctx, int fd);
+	/*
+	 * A recipient of a message that did not end the same way for all: at its repeat it is owed
+	 * its own answer.
+	 */
+	void (*recall)(void *ctx, struct span sender, struct span recipient, uint64_t declared_size,
+	    bool for_good);
 	/* The end of the job; called once, unless smtpd is gone. */
 	void (*tell)(void *ctx, const struct handoff_owner *owner, enum handoff_outcome outcome);
 };
@@ -49,6 +58,7 @@ struct handoff_request {
 	struct span id;
 	struct group *group;
 	struct parts parts;
+	uint64_t declared_size;
 	int content_fd;     /* sealed, owned by the job from now on; -1: all content is in memory */
 	uint64_t file_from; /* where parts.file_len octets begin */
 	uint32_t budget_ms; /* until the reply to the client is due */
@@ -61,6 +71,13 @@ struct handoff_request {
  */
 struct handoff *handoff_new(
     struct loop *loop, const struct handoff_port *port, struct span hostname, unsigned jobs);
+
+/*
+ * What it may use besides. In: health, who is told which servers take connections; repeats and
+ * recent, where it is remembered what was taken; all borrowed, each may be NULL.
+ */
+void handoff_use(
+    struct handoff *h, struct health *health, struct repeats *repeats, struct recent *recent);
 
 /* Abandons what runs. */
 void handoff_free(struct handoff **h);

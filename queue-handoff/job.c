@@ -106,6 +106,7 @@ job_take(struct handoff *h, const struct handoff_request *r)
 	j->protocol = r->group->protocol;
 	j->eight_bit = r->parts.eight_bit;
 	j->smtputf8 = r->parts.smtputf8;
+	j->declared_size = r->declared_size;
 	j->owner = r->owner;
 	memcpy(j->id, id.p, id.len);
 	j->id_len = id.len;
@@ -196,5 +197,5 @@ job_answer(struct job *j, unsigned first, unsigned end, const struct answer *ans
 		v = VERDICT_DEFERRED;
 	else if (answer->kind == ANSWER_REFUSED)
 		v = refusal_verdict(j, answer);
-	memset(j->verdicts + first, v, end - first);
+	memset(j->verdicts + first, (int)v, end - first);
 }

@@ -57,6 +57,7 @@ struct job {
 	size_t out_at, out_len;
 	struct lines lines;
 	bool eight_bit, smtputf8;
+	uint64_t declared_size;
 
 	/* the conversation */
 	const struct protocol *protocol;
@@ -102,6 +103,9 @@ struct handoff {
 	unsigned running;
 	size_t memory; /* octets in use for packages */
 	struct idle *idle;
+	struct health *health; /* these may be NULL */
+	struct repeats *repeats;
+	struct recent *recent;
 	struct job *waiting, **waiting_end; /* in the order of their arrival */
 	struct deferred wake;
 	void (*on_end)(void *arg);
@@ -169,6 +173,11 @@ void job_converse(struct job *j);
 
 /* smtpd has said go, and the package stands ready. */
 void job_commit(struct job *j);
+
+/* ---- aftermath.c: what is remembered of it ---- */
+
+/* The message is at its end; outcome is what its client will know, or nothing of it if unheard. */
+void job_remember(struct job *j, enum handoff_outcome outcome, bool unheard);
 
 /* ---- handoff.c: time and ends ---- */
 

@@ -6,8 +6,11 @@
 #include "lib/clock.h"
 #include "lib/link.h"
 #include "lib/log.h"
+#include "lib/loop.h"
 
 #include "queue-handoff/counters.h"
+#include "queue-handoff/health.h"
+#include "queue-handoff/recent.h"
 
 /* One smtpd worker. */
 struct worker {
@@ -22,6 +25,8 @@ struct links {
 	struct loop *loop;
 	struct handoff *handoff;
 	struct deliver *deliver;
+	const struct backends *backends; /* these may be NULL */
+	struct recent *recent;
 	struct handoff_port port;
 	struct link *validators, *helper;
 	struct worker *workers[LINKS_WORKERS]; /* made when first seen */
@@ -53,6 +58,36 @@ port_tell(void *ctx, const struct handoff_owner *owner, enum handoff_outcome out
 
 	/* When it does not go, the link is dead and smtpd has answered 4xx by itself. */
 	link_send(owner_link(ctx, owner), MSG_outcome, &m, -1);
+}
+
+static void
+port_recall(
+    void *ctx, struct span sender, struct span recipient, uint64_t declared_size, bool for_good)
+{
+	struct links *l = ctx;
+	struct msg_recall m = {sender, recipient, declared_size, for_good};
+
+	for (size_t i = 0; i < LINKS_WORKERS; i++)
+		if (l->workers[i] != NULL && l->workers[i]->link != NULL)
+			link_send(l->workers[i]->link, MSG_recall, &m, -1);
+}
+
+static void
+group_state_send(struct link *link, const struct group *g)
+{
+	struct msg_group_state m = {span_str(g->title), health_group_is_down(g)};
+
+	link_send(link, MSG_group_state, &m, -1);
+}
+
+void
+links_group_state(void *ctx, const struct group *g)
+{
+	struct links *l = ctx;
+
+	for (size_t i = 0; i < LINKS_WORKERS; i++)
+		if (l->workers[i] != NULL && l->workers[i]->link != NULL)
+			group_state_send(l->workers[i]->link, g);
 }
 
 /* ---- to qmail-queue-helper ------------------------------------------------------------------------ */
@@ -99,10 +134,39 @@ on_commit_answer(void *ctx, struct link *link, const union msg *m, int *fd)
 	handoff_commit(w->links->handoff, &owner, m->commit_answer.go != 0);
 }
 
+/* The client never heard: what was taken for it is remembered. */
+static void
+on_undelivered(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct worker *w = ctx;
+	struct handoff_owner owner = {w->index, m->undelivered.session, m->undelivered.transaction};
+	struct recent *recent = w->links->recent;
+
+	(void)link;
+	(void)fd;
+	if (recent != NULL && recent_undelivered(recent, &owner, loop_now(w->links->loop)))
+		count(COUNT_remembered);
+}
+
+static void
+on_recall_used(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct worker *w = ctx;
+	struct links *l = w->links;
+
+	(void)link;
+	(void)fd;
+	for (size_t i = 0; i < LINKS_WORKERS; i++)
+		if (l->workers[i] != NULL && l->workers[i] != w && l->workers[i]->link != NULL)
+			link_send(l->workers[i]->link, MSG_recall_used, &m->recall_used, -1);
+}
+
 static void
 worker_down(struct worker *w)
 {
 	handoff_worker_lost(w->links->handoff, w->index);
+	if (w->links->recent != NULL)
+		recent_worker_lost(w->links->recent, w->index, loop_now(w->links->loop));
 	link_free(&w->link);
 }
 
@@ -118,6 +182,8 @@ on_smtpd_lost(void *ctx, struct link *link)
 
 static const struct link_handler smtpd_handlers[] = {
     {MSG_commit_answer, on_commit_answer},
+    {MSG_undelivered, on_undelivered},
+    {MSG_recall_used, on_recall_used},
 };
 
 static const struct link_role smtpd_role = {
@@ -150,6 +216,7 @@ deliver_end(struct links *l, const struct msg_deliver *m, enum handoff_outcome o
 	    [HANDOFF_BUSY] = COUNT_busy,
 	    [HANDOFF_GRANT] = COUNT_bad_grant,
 	    [HANDOFF_INTERNAL] = COUNT_internal,
+	    [HANDOFF_TAKEN_BEFORE] = COUNT_taken_before,
 	};
 	struct handoff_owner owner = {m->worker, m->session, m->transaction};
 
@@ -171,7 +238,8 @@ on_deliver(void *ctx, struct link *link, const union msg *msg, int *fd)
 		deliver_orphan(m);
 		return;
 	}
-	if (l->draining || !deliver_start(l->deliver, m, w->window, fd, clock_unix(), &outcome))
+	if (l->draining ||
+	    !deliver_start(l->deliver, m, w->window, fd, clock_unix(), loop_now(l->loop), &outcome))
 		deliver_end(l, m, outcome);
 }
 
@@ -206,7 +274,7 @@ links_new(struct loop *loop)
 
 	if (l != NULL) {
 		l->loop = loop;
-		l->port = (struct handoff_port){l, port_ask, port_run, port_tell};
+		l->port = (struct handoff_port){l, port_ask, port_run, port_recall, port_tell};
 	}
 	return l;
 }
@@ -236,6 +304,13 @@ links_connect(struct links *l, struct handoff *h, struct deliver *d)
 {
 	l->handoff = h;
 	l->deliver = d;
+}
+
+void
+links_use(struct links *l, const struct backends *backends, struct recent *recent)
+{
+	l->backends = backends;
+	l->recent = recent;
 }
 
 const struct handoff_port *
@@ -279,7 +354,12 @@ links_add_smtpd(struct links *l, unsigned index, uint32_t instance, int fd)
 		grants_window_reset(w->window);
 	w->instance = instance;
 	w->link = link_new(l->loop, fd, &smtpd_role, w);
-	return w->link != NULL ? 0 : -1;
+	if (w->link == NULL)
+		return -1;
+	for (size_t i = 0; l->backends != NULL && i < l->backends->count; i++)
+		if (health_group_is_down(&l->backends->groups[i]))
+			group_state_send(w->link, &l->backends->groups[i]);
+	return 0;
 }
 
 int

@@ -18,6 +18,13 @@ void links_free(struct links **l);
 /* What links_new could not have yet. In: both borrowed. */
 void links_connect(struct links *l, struct handoff *h, struct deliver *d);
 
+/* In: backends, whose state new workers are told; recent, for what clients never heard of; both
+ * borrowed. */
+void links_use(struct links *l, const struct backends *backends, struct recent *recent);
+
+/* A group is down or up again: tells every worker. In: ctx, struct links. */
+void links_group_state(void *ctx, const struct group *g);
+
 /* The way back to smtpd, for handoff_new. Lives as long as l. */
 const struct handoff_port *links_port(struct links *l);
 

@@ -5,7 +5,9 @@
 #include "lib/program.h"
 
 #include "queue-handoff/counters.h"
+#include "queue-handoff/health.h"
 #include "queue-handoff/links.h"
+#include "queue-handoff/recent.h"
 
 enum {
 	/* Descriptors beside those of jobs: the links, and what comes in their packets. */
@@ -18,6 +20,9 @@ struct state {
 	struct handoff *handoff;
 	struct deliver *deliver;
 	struct links *links;
+	struct health *health;
+	struct repeats *repeats;
+	struct recent *recent;
 };
 
 /*
@@ -38,6 +43,20 @@ jobs_possible(void)
 	return jobs > 0 ? (unsigned)jobs : 1;
 }
 
+/* What is known of servers and of messages beyond one hand-off. */
+static int
+memory_init(struct state *s, struct program *prog)
+{
+	s->health = health_new(prog->loop, &s->backends, links_group_state, s->links);
+	s->repeats = repeats_new(prog->conf->limits.repeat_memory * 1000);
+	s->recent = recent_new(s->repeats);
+	if (s->health == NULL || s->repeats == NULL || s->recent == NULL)
+		return -1;
+	handoff_use(s->handoff, s->health, s->repeats, s->recent);
+	links_use(s->links, &s->backends, s->recent);
+	return 0;
+}
+
 static int
 on_conf(struct program *prog)
 {
@@ -55,7 +74,7 @@ on_conf(struct program *prog)
 		return -1;
 	s->handoff = handoff_new(
 	    prog->loop, links_port(s->links), span_str(prog->conf->top.hostname), jobs_possible());
-	return s->handoff != NULL ? 0 : -1;
+	return s->handoff != NULL ? memory_init(s, prog) : -1;
 }
 
 static int
@@ -139,6 +158,7 @@ main(void)
 		program_fatal(&prog, "memory", 0);
 		return prog.exit_status;
 	}
+	deliver_use(state.deliver, state.repeats);
 	if (program_confine(&prog) != 0)
 		return prog.exit_status;
 	return program_run(&prog);

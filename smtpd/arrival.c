@@ -186,6 +186,8 @@ arrival_take(struct worker *w, int fd, const struct ip *peer, uint16_t port, boo
 	enum reply_id refusal = proxied ? REPLY_NONE : admission_ask(w, peer, &admission);
 	struct session *s = NULL;
 
+	if (refusal == REPLY_NONE && !proxied && groups_all_down(&w->groups, w->conf))
+		refusal = REPLY_no_backend;
 	if (refusal == REPLY_NONE)
 		s = make_session(w, peer, port);
 	if (s == NULL) {

@@ -71,7 +71,7 @@ static void
 put_size(const struct conf *conf, struct buf *b)
 {
 	buf_put_u8(b, ' ');
-	buf_put_decimal(b, conf->limits.message_size);
+	buf_put_decimal(b, groups_largest(conf));
 }
 
 /* Where there are several back ends, recipients of one domain are the likeliest to share one. */

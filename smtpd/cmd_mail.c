@@ -24,7 +24,7 @@ check_size(const struct session *s, const struct parameter *p, union command_arg
 {
 	struct span value = p->value;
 	static const uint64_t largest = UINT64_MAX;
-	uint64_t limit = s->worker->conf->limits.message_size;
+	uint64_t limit = groups_largest(s->worker->conf);
 
 	for (size_t i = 0; i < value.len; i++)
 		if (!ascii_is_digit(value.p[i]))

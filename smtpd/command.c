@@ -224,6 +224,9 @@ command_take(struct session *s, struct span in)
 		return 0;
 	}
 	status = line_find(&s->line, in, &line, &used);
+	/* Whoever goes on has heard the last reply. */
+	if (status != LINE_MORE && !s->hangup)
+		s->promised = 0;
 	rest = span_from(in, used);
 	if (status == LINE_MORE)
 		done = true;

@@ -52,6 +52,29 @@ on_outcome(struct worker *w, const union msg *m, int *fd)
 }
 
 static void
+on_group_state(struct worker *w, const union msg *m, int *fd)
+{
+	(void)fd;
+	groups_on_state(&w->groups, w->conf, &m->group_state);
+}
+
+static void
+on_recall(struct worker *w, const union msg *m, int *fd)
+{
+	(void)fd;
+	worker_wake(w);
+	recall_on_refusal(w, &m->recall);
+}
+
+static void
+on_recall_used(struct worker *w, const union msg *m, int *fd)
+{
+	(void)fd;
+	worker_wake(w);
+	recall_on_used(w, &m->recall_used);
+}
+
+static void
 on_tls_up(struct worker *w, const union msg *m, int *fd)
 {
 	int plain = *fd;
@@ -74,6 +97,9 @@ static void (*const handlers[MSG_LIMIT])(struct worker *w, const union msg *m, i
     [MSG_refused] = on_refused,
     [MSG_commit_ask] = on_commit_ask,
     [MSG_outcome] = on_outcome,
+    [MSG_group_state] = on_group_state,
+    [MSG_recall] = on_recall,
+    [MSG_recall_used] = on_recall_used,
     [MSG_tls_up] = on_tls_up,
     [MSG_tls_failed] = on_tls_failed,
 };
@@ -100,6 +126,9 @@ HANDLE(envelope_answer)
 HANDLE(refused)
 HANDLE(commit_ask)
 HANDLE(outcome)
+HANDLE(group_state)
+HANDLE(recall)
+HANDLE(recall_used)
 HANDLE(tls_up)
 HANDLE(tls_failed)
 
@@ -114,6 +143,9 @@ static const struct link_handler validators_handlers[] = {
 static const struct link_handler handoff_handlers[] = {
     {MSG_commit_ask, take_commit_ask},
     {MSG_outcome, take_outcome},
+    {MSG_group_state, take_group_state},
+    {MSG_recall, take_recall},
+    {MSG_recall_used, take_recall_used},
 };
 static const struct link_handler tlsd_handlers[] = {
     {MSG_tls_up, take_tls_up},
@@ -133,6 +165,8 @@ void
 partners_lost(struct worker *w, enum program_id who)
 {
 	worker_wake(w);
+	if (who == PROGRAM_QUEUE_HANDOFF)
+		groups_forget(&w->groups);
 	worker_each(w, on_loss[who]);
 }
 

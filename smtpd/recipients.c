@@ -142,22 +142,39 @@ count_excess(struct transaction *t)
 static enum reply_id
 decide_accepted(struct session *s, const struct msg_rcpt_answer *answer, struct span asked)
 {
+	const struct conf *conf = s->worker->conf;
 	struct transaction *t = s->transaction;
+	uint64_t group_size = groups_message_size(conf, answer->route);
+	enum reply_id owed;
 
 	if (!answer->exempt && t->envelope_refusal != REPLY_NONE)
 		return t->envelope_refusal;
 	if (transaction_find(t, answer->recipient) != NULL)
 		return REPLY_recipient_ok; /* once in the envelope (row 97) */
-	if (!transaction_same_group(t, answer))
+	if (groups_is_down(&s->worker->groups, conf, answer->route))
+		return REPLY_group_down;
+	if (!transaction_same_group(t, answer)) {
+		t->others++;
 		return REPLY_other_group;
+	}
+	if (t->recipients == 0 && avoid_now(s, answer->route)) {
+		t->avoided = true;
+		return REPLY_other_group;
+	}
 	/* A bounce has one recipient; several would be a spammer's (row 99). */
 	if (t->recipients >= s->worker->conf->limits.recipients ||
 	    (t->from.len == 0 && t->recipients > 0))
 		return count_excess(t);
-	if (answer->size_limit > 0 && t->declared_size > answer->size_limit)
+	if ((answer->size_limit > 0 && t->declared_size > answer->size_limit) ||
+	    t->declared_size > group_size)
 		return REPLY_too_large;
+	owed = recall_take(s->worker, address_span(&t->from), answer->recipient, t->declared_size);
+	if (owed != REPLY_NONE)
+		return owed;
 	if (!transaction_add(t, asked, answer))
 		return count_excess(t);
+	if (group_size < t->size_limit)
+		t->size_limit = group_size;
 	if (s->state == STATE_MAIL)
 		state_set(s, STATE_RCPT);
 	return REPLY_recipient_ok;

@@ -188,6 +188,8 @@ session_end_transaction(struct session *s)
 
 	if (t == NULL)
 		return;
+	if (t->avoided)
+		avoid_done(s);
 	drop = (struct msg_envelope_drop){.session = s->handle, .transaction = t->number};
 	if (!t->submitted && conf_judges_envelope(s->worker->conf))
 		worker_send(s->worker, PROGRAM_VALIDATORS, MSG_envelope_drop, &drop, -1);
@@ -220,6 +222,7 @@ session_end(struct session *s, const char *reason)
 		s->reason = reason;
 	session_end_transaction(s);
 	state_set(s, STATE_CLOSED);
+	submission_session_ended(s);
 	journal_end(s);
 	watch_stop(&s->watch);
 	if (s->fd >= 0)

@@ -91,6 +91,9 @@ struct session {
 	unsigned messages; /* that reached their end of data */
 	size_t drained;    /* octets thrown away while closing */
 
+	/* Number of the transaction whose 250 nothing shows to have been heard; 0: none. What the
+	 * client says after it, shows it. */
+	uint64_t promised;
 	uint64_t started_ms;
 	uint64_t phase_ms;           /* deadline of what we wait for now */
 	uint64_t write_ms;           /* deadline of the blocked output */

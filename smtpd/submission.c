@@ -72,6 +72,7 @@ compose(const struct session *s, const struct transaction *t)
 	    .esmtp = s->esmtp,
 	    .eight_bit = t->eight_bit,
 	    .smtputf8 = t->smtputf8,
+	    .declared_size = t->declared_size,
 	    .reverse_path = address_span(&t->from),
 	    .route = span_of(t->route, t->route_len),
 	    .class = span_of(t->class, t->class_len),
@@ -219,9 +220,10 @@ static const enum reply_id outcomes[] = {
     [HANDOFF_BUSY] = REPLY_overloaded,
     [HANDOFF_GIVEN_UP] = REPLY_internal,
     [HANDOFF_MIXED] = REPLY_backend_mixed,
+    [HANDOFF_TAKEN_BEFORE] = REPLY_accepted,
 };
 
-/* The client will ask again, and there will be two copies; nobody can help that (F17). */
+/* The client will ask again; queue-handoff is told when the session ends, and remembers (F17). */
 static void
 note_client_gone(struct session *s)
 {
@@ -239,14 +241,31 @@ submission_on_outcome(struct worker *w, const struct msg_outcome *outcome)
 		return;
 	id = look_up(outcomes, sizeof(outcomes) / sizeof(outcomes[0]), outcome->outcome);
 	/* Promise P2: taken without our word to go is a promise about a message that was not whole. */
-	if (id == REPLY_accepted && !s->transaction->committed)
+	if (outcome->outcome == HANDOFF_TAKEN && !s->transaction->committed)
 		id = REPLY_internal;
+	if (s->transaction->others > 0 && reply_get(id)->code < 500 && id != REPLY_accepted)
+		avoid_record(s);
 	if (id == REPLY_accepted) {
 		s->junk = 0;
+		s->promised = s->transaction->number;
 		if (s->hangup)
 			note_client_gone(s);
 	}
 	finish_and_go_on(s, id);
+}
+
+/* ---- nothing was heard ------------------------------------------------------------------------------ */
+
+void
+submission_session_ended(struct session *s)
+{
+	struct msg_undelivered m = {.session = s->handle, .transaction = s->promised};
+
+	if (s->promised == 0)
+		return;
+	count(COUNT_replies_undelivered);
+	worker_send(s->worker, PROGRAM_QUEUE_HANDOFF, MSG_undelivered, &m, -1);
+	s->promised = 0;
 }
 
 /* ---- nothing came ------------------------------------------------------------------------------------ */

@@ -33,4 +33,7 @@ void submission_overdue(struct session *s);
 void submission_on_validators_lost(struct session *s);
 void submission_on_handoff_lost(struct session *s);
 
+/* The session has ended. When nothing shows that its client has heard the last 250, queue-handoff is told. */
+void submission_session_ended(struct session *s);
+
 #endif

@@ -24,7 +24,7 @@ struct recipient {
 	struct recipient *next;
 	uint64_t size_limit, generation, expiry;
 	uint64_t delivered_to; /* header_digest of what the back end would write; 0: not known */
-	uint32_t hash; /* of the address in lower case */
+	uint32_t hash;         /* of the address in lower case */
 	uint16_t len, local_len;
 	uint16_t asked_len; /* 0: asked for by this very address */
 	uint8_t exempt;     /* from the checks of client and sender */
@@ -60,6 +60,8 @@ struct transaction {
 	uint64_t size_limit; /* smallest limit of all that applies */
 	bool knows_loops;    /* delivered_to of some recipient is known */
 	unsigned tried;      /* RCPTs answered */
+	unsigned others;     /* RCPTs refused because they belong to another group or class */
+	bool avoided;        /* some of those, because the group deferred the message before */
 	unsigned excess;     /* RCPTs refused because the transaction was full */
 	struct asked *asked; /* addresses whose answer is outstanding; NULL when none is */
 	unsigned pending;    /* how many those are */

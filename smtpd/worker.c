@@ -29,7 +29,9 @@ worker_init(struct worker *w, struct loop *loop, const struct surroundings *arou
 	pool_init(&w->session_pool, sizeof(struct session), BLOCKS_KEPT);
 	w->inbox = malloc(INPUT_LARGE);
 	w->outbox = malloc(WORKER_OUTBOX);
-	if (w->inbox == NULL || w->outbox == NULL)
+	w->recall = recall_new();
+	w->avoid = avoid_new();
+	if (w->inbox == NULL || w->outbox == NULL || w->recall == NULL || w->avoid == NULL)
 		return -1;
 	w->settling = (struct deferred){.fn = on_turn_end, .arg = w};
 	worker_wake(w);
@@ -98,6 +100,8 @@ worker_clear(struct worker *w)
 	free(w->free_slots);
 	free(w->inbox);
 	free(w->outbox);
+	recall_free(&w->recall);
+	avoid_free(&w->avoid);
 	*w = (struct worker){0};
 }
 

@@ -12,9 +12,12 @@
 #include "lib/conf.h"
 #include "lib/loop.h"
 #include "lib/network.h"
+#include "smtpd/avoid.h"
+#include "smtpd/groups.h"
 #include "smtpd/id.h"
 #include "smtpd/message.h"
 #include "smtpd/pool.h"
+#include "smtpd/recall.h"
 #include "smtpd/session.h"
 
 struct surroundings {
@@ -39,6 +42,9 @@ struct worker {
 	uint64_t transactions; /* counts up */
 	uint64_t generation;   /* of the database, as lookupd last told; 0: it has not */
 	struct network_list bare_lf_normalize, bare_lf_reject;
+	struct groups groups;
+	struct recall *recall;
+	struct avoid *avoid;
 	bool tls_offered; /* a link to tlsd was given once */
 	bool draining;
 	bool goodbye;               /* draining, and clients are told so */

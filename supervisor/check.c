@@ -23,6 +23,7 @@
 
 enum {
 	HANDOFF_OVERHEAD = 8192,     /* octets of the fields and the envelope that we add */
+	MESSAGE_LEAST = 65536,       /* octets that every system takes, RFC 5321 4.5.3.1.7 */
 	SESSION_MEMORY = 16384,      /* octets, ours and the kernel's, rounded up */
 	PROGRAMS_MEMORY = 96 << 20,  /* octets of all programs without messages and sessions */
 	DESCRIPTORS_PER_SESSION = 2, /* the client, and a message in progress */
@@ -407,7 +408,7 @@ check_dns(struct check *c)
 static void
 check_backend_size(struct check *c, const struct conf_backend *b)
 {
-	uint64_t needed = c->conf->limits.message_size + HANDOFF_OVERHEAD;
+	const uint64_t needed = MESSAGE_LEAST + HANDOFF_OVERHEAD;
 	char option[128];
 
 	snprintf(option, sizeof(option), "backend.%s.message_size", b->title);
@@ -416,7 +417,7 @@ check_backend_size(struct check *c, const struct conf_backend *b)
 		    "is not said, so that a message which the back end finds too large cannot be "
 		    "refused in time");
 	else if (b->message_size < needed)
-		error(c, option, "must be at least %llu, limits.message_size and our header fields",
+		error(c, option, "must be at least %llu, a small message and our header fields",
 		    (unsigned long long)needed);
 }
 

@@ -60,6 +60,7 @@ hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, i
 	    .helo = m->helo,
 	    .esmtp = m->esmtp,
 	    .eight_bit = m->eight_bit,
+	    .declared_size = m->declared_size,
 	    .smtputf8 = m->smtputf8,
 	    .tls_version = m->tls_version,
 	    .tls_cipher = m->tls_cipher,

@@ -11,6 +11,7 @@ import messages
 from backends import Backend, Maildir, netstring
 from gatehouse import Gatehouse
 from place import Directory, free_port, wait_until
+from smtp import stuff
 
 SENDER = "sender@sender.example"
 QUEUE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "qmail_queue.py")
@@ -22,13 +23,14 @@ class Server(Backend):
     text without a row is taken. Counts what it stored for each recipient.
     """
 
-    def __init__(self, answers=None, rcpt=None, extensions=("PIPELINING", "SIZE", "8BITMIME")):
+    def __init__(self, answers=None, rcpt=None, extensions=("PIPELINING", "SIZE", "8BITMIME"),
+                 port=None):
         self.answers = answers or {}
         self.rcpt = rcpt or {}
         self.extensions = extensions
         self.stored = []
         self.connections = 0
-        self.port = free_port()
+        self.port = port or free_port()
         self.listener = socket.create_server(("127.0.0.1", self.port), backlog=64)
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -49,7 +51,8 @@ class Server(Backend):
                 pass
 
     def stop(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
+        if self.listener.fileno() >= 0:
+            self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
     def take(self, recipient, content, good):
@@ -181,6 +184,170 @@ class Delivery(unittest.TestCase):
             self.assertEqual(reply.status, "451 4.3.0")
             self.assertEqual(gate.wait_event("handoff_doubted")["about"], "size-offered")
             self.assertEqual(server.stored, [])
+
+
+class Mixed(unittest.TestCase):
+    """
+    A message that is not answered alike for all recipients: 451, and at the repeat each hears its
+    own answer; nobody gets it twice, nobody is told twice.
+    """
+
+    RECIPIENTS = ["one@example.com", "two@example.com", "three@example.com"]
+
+    def test_refused_after_content(self):
+        for kind in (Qmtp, Lmtp):
+            with self.subTest(protocol=kind.PROTOCOL), kind() as server, gateway(server) as gate:
+                send(gate, ["first@example.com"], messages.simple())  # it is known to take mail
+                server.answers["two@example.com"] = kind.REFUSED
+                server.stored.clear()
+                content = messages.simple()
+                rcpts, reply = send(gate, self.RECIPIENTS, content)
+                self.assertEqual([r.code for r in rcpts], [250] * 3)
+                self.assertEqual(reply.status, "451 4.3.0")
+                self.assertEqual([r for r, _ in server.stored],
+                                 ["one@example.com", "three@example.com"])
+                gate.wait_event("handoff", outcome="mixed")
+                rcpts, reply = send(gate, self.RECIPIENTS, content)
+                self.assertEqual([r.status for r in rcpts],
+                                 ["250 2.1.5", "554 5.3.0", "250 2.1.5"])
+                self.assertEqual(reply.status, "250 2.0.0")
+                self.assertEqual(len(server.stored), 2, "a second copy")
+                # Each answer is given once: the next message is asked about again.
+                del server.answers["two@example.com"]
+                rcpts, reply = send(gate, self.RECIPIENTS, messages.simple())
+                self.assertEqual([r.code for r in rcpts] + [reply.code], [250] * 4)
+                self.assertEqual(len(server.stored), 5)
+
+    def test_deferred_after_content(self):
+        for kind in (Qmtp, Lmtp):
+            with self.subTest(protocol=kind.PROTOCOL), kind() as server, gateway(server) as gate:
+                server.answers["two@example.com"] = kind.DEFERRED
+                content = messages.simple()
+                self.assertEqual(send(gate, self.RECIPIENTS, content)[1].status, "451 4.3.0")
+                del server.answers["two@example.com"]
+                rcpts, reply = send(gate, self.RECIPIENTS, content)
+                self.assertEqual([r.code for r in rcpts] + [reply.code], [250] * 4)
+                self.assertEqual([r for r, _ in server.stored],
+                                 ["one@example.com", "three@example.com", "two@example.com"])
+
+    def test_refused_at_rcpt(self):
+        for kind in (Lmtp, Smtp):
+            with self.subTest(protocol=kind.PROTOCOL), kind() as server, gateway(server) as gate:
+                send(gate, ["first@example.com"], messages.simple())
+                server.stored.clear()
+                server.rcpt = {"one@example.com": "550 5.1.1 no such user",
+                               "two@example.com": "452 4.2.2 full"}
+                content = messages.simple()
+                _, reply = send(gate, self.RECIPIENTS, content)
+                self.assertEqual(reply.status, "451 4.3.0")
+                self.assertEqual(server.stored, [])
+                rcpts, reply = send(gate, self.RECIPIENTS, content)
+                self.assertEqual([r.status for r in rcpts],
+                                 ["554 5.3.0", "451 4.3.0", "250 2.1.5"])
+                self.assertEqual(reply.code, 250)
+                self.assertEqual([r for r, _ in server.stored], ["three@example.com"])
+
+
+class Repeats(unittest.TestCase):
+    def test_row_F17_client_gone_after_the_commit(self):
+        """The message is taken, the client does not hear it: its repeat brings no second copy."""
+        with Qmtp() as server, gateway(server) as gate:
+            hold, held = threading.Event(), threading.Event()
+
+            def take(recipient, content, good):
+                server.stored.append((recipient, content))
+                held.set()
+                hold.wait(30)
+                return good
+
+            server.take = take
+            content = messages.simple()
+            client = gate.client()
+            client.envelope(SENDER, ["a@example.com"])
+            self.assertEqual(client.command("DATA").code, 354)
+            client.send(stuff(content))
+            self.assertTrue(held.wait(60))
+            client.close()
+            hold.set()
+            gate.wait_event("disconnect")
+            del server.take
+            self.assertEqual(send(gate, ["a@example.com"], content)[1].status, "250 2.0.0")
+            self.assertEqual(gate.wait_event("handoff_repeat")["recipients"], "1")
+            self.assertEqual(len(server.stored), 1)
+            # Another one is another one.
+            send(gate, ["a@example.com"], messages.simple())
+            send(gate, ["b@example.com"], content)
+            self.assertEqual(len(server.stored), 3)
+
+
+class Groups(unittest.TestCase):
+    """A group whose servers take no connections costs nobody else anything."""
+
+    LIST = "a@example.com backend=one\nb@example.com backend=two\n"
+
+    def test_group_down(self):
+        with Smtp() as server:
+            gone = free_port()
+            with Gatehouse({"one": gone, "two": server.port}, recipients=self.LIST,
+                           options={"backend.protocol": '"smtp"',
+                                    "backend.keep_connection": 0}) as gate:
+                _, reply = send(gate, ["a@example.com"], messages.simple())
+                self.assertEqual(reply.status, "451 4.4.1")
+                gate.wait_event("backend_group_down", backend="one")
+
+                def rcpt(address):
+                    with gate.client() as client:
+                        return client.envelope(SENDER, [address])[1].status
+
+                wait_until(lambda: rcpt("a@example.com") == "451 4.4.1", "RCPT to be deferred")
+                self.assertEqual(rcpt("b@example.com"), "250 2.1.5")
+                self.assertEqual(send(gate, ["b@example.com"], messages.simple())[1].code, 250)
+                # All of them: nobody is let in.
+                server.stop()
+                send(gate, ["b@example.com"], messages.simple())
+                gate.wait_event("backend_group_down", backend="two")
+
+                def greeting():
+                    with gate.client(ehlo=False, greet=False) as client:
+                        return client.reply().status
+
+                wait_until(lambda: greeting() == "421 4.3.2", "connections to be turned away")
+                again = Smtp(port=gone)
+                gate.wait_event("backend_group_up", backend="one")
+                wait_until(lambda: greeting().startswith("220"), "connections to be taken")
+                self.assertEqual(send(gate, ["a@example.com"], messages.simple())[1].code, 250)
+                self.assertEqual(len(again.stored), 1)
+                again.stop()
+
+    def test_failover(self):
+        with Smtp() as server, Smtp() as other:
+            with Gatehouse({"main": [free_port(), server.port, other.port]},
+                           recipients="@example.com\n",
+                           options={"backend.protocol": '"smtp"'}) as gate:
+                for _ in range(6):
+                    _, reply = send(gate, ["a@example.com"], messages.simple())
+                    self.assertEqual(reply.code, 250)
+                self.assertGreaterEqual(min(len(server.stored), len(other.stored)), 1)
+
+    def test_message_size_of_a_group(self):
+        with Smtp() as server, Smtp() as other:
+            with Gatehouse({"one": server.port, "two": other.port}, recipients=self.LIST,
+                           options={"backend.protocol": '"smtp"'}) as gate:
+                path = gate.configuration
+                with open(path) as f:
+                    text = f.read().replace("message_size = 104857600", "message_size = 1000000", 1)
+                with open(path, "w") as f:
+                    f.write(text)
+                gate.tell("reload")
+                gate.wait_event("ready", generation="2")
+                with gate.client() as client:
+                    self.assertEqual(client.command("MAIL FROM:<%s> SIZE=2000000" % SENDER).code,
+                                     250)
+                    self.assertEqual(client.command("RCPT TO:<a@example.com>").status, "552 5.3.4")
+                    self.assertEqual(client.command("RCPT TO:<b@example.com>").code, 250)
+                _, reply = send(gate, ["a@example.com"], messages.of_size(1500000))
+                self.assertEqual(reply.status, "552 5.3.4")
+                self.assertEqual(server.stored, [])
 
 
 class QmailQueue(unittest.TestCase):

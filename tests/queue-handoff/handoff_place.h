@@ -34,7 +34,11 @@ struct place {
 	struct handoff *handoff;
 	enum commit commit;
 	unsigned protocol;
-	void (*run)(struct place *p, int fd); /* the local program; NULL: there is nobody to run it */
+	unsigned recalls;
+	bool recalled_for_good;
+	char recalled[101];
+	void (*run)(
+	    struct place *p, int fd); /* the local program; NULL: there is nobody to run it */
 	bool asked[OWNERS];
 	int outcome[OWNERS]; /* enum handoff_outcome or NOTHING, by transaction */
 	unsigned told;
@@ -64,6 +68,21 @@ port_run(void *ctx, int fd)
 	}
 	p->run(p, fd);
 	return true;
+}
+
+static inline void
+port_recall(
+    void *ctx, struct span sender, struct span recipient, uint64_t declared_size, bool for_good)
+{
+	struct place *p = ctx;
+
+	(void)sender;
+	(void)declared_size;
+	assert_in_range(recipient.len, 1, 100);
+	p->recalls++;
+	p->recalled_for_good = for_good;
+	memcpy(p->recalled, recipient.p, recipient.len);
+	p->recalled[recipient.len] = '\0';
 }
 
 static inline void
@@ -113,7 +132,7 @@ setup(void **state)
 		p->fakes[i] = fake_new(p->loop);
 	p->backends.count = 1;
 	group_set(p, 1);
-	p->port = (struct handoff_port){p, port_ask, port_run, port_tell};
+	p->port = (struct handoff_port){p, port_ask, port_run, port_recall, port_tell};
 	p->handoff = handoff_new(p->loop, &p->port, SPAN("mx.our.example"), HANDOFF_JOBS);
 	msg_list_put(&b, RECORD_granted, &g);
 	p->recipients = (struct msg_list){buf_span(&b), 1};

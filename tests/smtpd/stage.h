@@ -56,6 +56,7 @@ struct stage {
 	enum { STAGE_ENVELOPE_SILENT, STAGE_ENVELOPE_GOOD, STAGE_ENVELOPE_REFUSED } envelope;
 	unsigned envelope_reason; /* enum refusal */
 	int outcome;              /* enum handoff_outcome */
+	unsigned undelivered, recalls_used; /* messages to queue-handoff */
 	struct {
 		enum msg_type type;
 		uint64_t session, transaction;
@@ -202,6 +203,8 @@ stage_send(void *arg, enum program_id to, enum msg_type type, const void *fields
 	if (stage_reachable(g, to) && !ok)
 		abort();
 	g->asks += ok && type == MSG_rcpt_ask;
+	g->undelivered += ok && type == MSG_undelivered;
+	g->recalls_used += ok && type == MSG_recall_used;
 	if (ok && type == MSG_rcpt_ask)
 		stage_queue(
 		    g, type, m.rcpt_ask.session, m.rcpt_ask.transaction, m.rcpt_ask.address);
