@@ -182,7 +182,8 @@ SRC_resolverd := \
 	resolverd/counters.c \
 	resolverd/packet.c \
 	resolverd/recursor.c \
-	resolverd/service.c
+	resolverd/service.c \
+	resolverd/traffic.c
 
 # main: queue-handoff/main.c, queue-handoff/helper_main.c
 SRC_queue-handoff := \
