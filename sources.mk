@@ -159,6 +159,7 @@ SRC_validators := \
 	validators/dkim_signature.c \
 	validators/dkim_warm_up.c \
 	validators/dns.c \
+	validators/fingerprint.c \
 	validators/job_queue.c \
 	validators/jobs.c \
 	validators/judge.c \
