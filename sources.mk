@@ -162,6 +162,7 @@ SRC_validators := \
 	validators/dkim_signature.c \
 	validators/dkim_warm_up.c \
 	validators/dns.c \
+	validators/fingerprint.c \
 	validators/job_queue.c \
 	validators/jobs.c \
 	validators/judge.c \
@@ -185,7 +186,8 @@ SRC_resolverd := \
 	resolverd/counters.c \
 	resolverd/packet.c \
 	resolverd/recursor.c \
-	resolverd/service.c
+	resolverd/service.c \
+	resolverd/traffic.c
 
 # main: queue-handoff/main.c, queue-handoff/helper_main.c
 SRC_queue-handoff := \

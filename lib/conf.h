@@ -43,6 +43,7 @@ struct conf_strings {
 /* Indexes of the CHOICE options, in the order of their choices. */
 enum { CONF_LOG_STDERR, CONF_LOG_SYSLOG };
 enum { CONF_BARE_LF_NORMALIZE, CONF_BARE_LF_REJECT };
+enum { CONF_DNSSEC_ROOT, CONF_DNSSEC_ALWAYS, CONF_DNSSEC_NEVER };
 enum {
 	CONF_PROTOCOL_QMQP,
 	CONF_PROTOCOL_QMTP,

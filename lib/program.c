@@ -338,3 +338,9 @@ program_fatal(struct program *prog, const char *what, int error)
 	if (prog->loop != NULL)
 		loop_stop(prog->loop);
 }
+
+void
+program_tell(struct program *prog, enum msg_type type, const void *fields)
+{
+	link_send(prog->control, type, fields, -1);
+}

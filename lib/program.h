@@ -75,6 +75,9 @@ int program_run(struct program *prog);
 void program_file_verdict(
     struct program *prog, enum file_kind kind, bool taken, const char *detail);
 
+/* Sends a message to the supervisor that has no other function here. */
+void program_tell(struct program *prog, enum msg_type type, const void *fields);
+
 /* Work is done after on_drain: leave the loop. */
 void program_finished(struct program *prog);
 

@@ -18,7 +18,7 @@ on_conf(struct program *prog)
 	struct state *state = prog->state;
 	bool validating = false;
 
-	state->recursor = recursor_new(prog->loop, &prog->conf->dns.servers, &validating);
+	state->recursor = recursor_new(prog->loop, &prog->conf->dns, &validating);
 	if (state->recursor == NULL)
 		return -1;
 	state->service = service_new(prog->loop, state->recursor);

@@ -86,16 +86,32 @@ set_servers(struct ub_ctx *ctx, const struct conf_strings *servers)
 	return true;
 }
 
+static bool
+add_anchors(struct ub_ctx *ctx, const struct conf_strings *anchors)
+{
+	for (size_t i = 0; i < anchors->count; i++)
+		if (!good(ub_ctx_add_ta(ctx, anchors->items[i]), "dns.anchors"))
+			return false;
+	return true;
+}
+
 /*
  * A server that we are told to ask may strip signatures, or serve names of its own: only from the
- * root on does an unsigned answer mean anything.
+ * root on does an unsigned answer mean anything, unless the operator knows better.
  */
 static bool
-set_validation(struct ub_ctx *ctx, bool from_root, bool *validating_out)
+set_validation(struct ub_ctx *ctx, const struct conf_dns *conf, bool *validating_out)
 {
-	*validating_out = from_root && access(root_key, R_OK) == 0;
+	bool from_root = conf->dnssec == CONF_DNSSEC_ALWAYS ||
+	                 (conf->dnssec == CONF_DNSSEC_ROOT && conf->servers.count == 0);
+
+	if (conf->dnssec == CONF_DNSSEC_ALWAYS && access(root_key, R_OK) != 0)
+		return good(UB_READFILE, root_key);
+	from_root = from_root && access(root_key, R_OK) == 0;
+	*validating_out = from_root || conf->anchors.count > 0;
 	if (*validating_out)
-		return good(ub_ctx_add_ta_file(ctx, root_key), root_key);
+		return (!from_root || good(ub_ctx_add_ta_file(ctx, root_key), root_key)) &&
+		       add_anchors(ctx, &conf->anchors);
 	return good(ub_ctx_set_option(ctx, "module-config:", "iterator"), "module-config");
 }
 
@@ -122,7 +138,7 @@ finish_setup(struct ub_ctx *ctx)
 }
 
 struct recursor *
-recursor_new(struct loop *loop, const struct conf_strings *servers, bool *validating_out)
+recursor_new(struct loop *loop, const struct conf_dns *conf, bool *validating_out)
 {
 	struct recursor *r = calloc(1, sizeof(*r));
 
@@ -131,8 +147,8 @@ recursor_new(struct loop *loop, const struct conf_strings *servers, bool *valida
 	r->ctx = ub_ctx_create_event(loop_event_base(loop));
 	if (r->ctx != NULL)
 		ub_ctx_debugout(r->ctx, NULL);
-	if (r->ctx == NULL || !set_options(r->ctx) || !set_servers(r->ctx, servers) ||
-	    !set_validation(r->ctx, servers->count == 0, validating_out) || !finish_setup(r->ctx))
+	if (r->ctx == NULL || !set_options(r->ctx) || !set_servers(r->ctx, &conf->servers) ||
+	    !set_validation(r->ctx, conf, validating_out) || !finish_setup(r->ctx))
 		recursor_free(&r);
 	return r;
 }

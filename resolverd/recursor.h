@@ -22,13 +22,11 @@ struct recursor_question {
 };
 
 /*
- * In: servers, "address:port" of recursive servers; none: resolve from the root, with DNSSEC when
- * the system's root key can be read now.
+ * In: conf->servers, "address:port" of recursive servers; none: resolve from the root.
  * Out: *validating_out, whether DNSSEC is on.
  * Returns: NULL, after a log line, when the library refuses. Reads files: before confinement.
  */
-struct recursor *recursor_new(
-    struct loop *loop, const struct conf_strings *servers, bool *validating_out);
+struct recursor *recursor_new(struct loop *loop, const struct conf_dns *conf, bool *validating_out);
 void recursor_free(struct recursor **r);
 
 /*

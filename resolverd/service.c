@@ -36,16 +36,23 @@ place_give(struct service_question *q)
 static void
 tell_trouble(struct service *s, uint32_t query)
 {
-	struct msg_dns_answer out = {.query = query, .status = DNS_TROUBLE};
+	struct msg_dns_answer out = {.query = query, .status = DNS_TROUBLE, .asked = 1};
 
 	link_send(s->asker, MSG_dns_answer, &out, -1);
 }
 
 static void
-tell(struct service *s, uint32_t query, const struct packet_answer *a, bool secure)
+tell(const struct service_question *q, const struct packet_answer *a, bool secure)
 {
-	struct msg_dns_answer out = {
-	    .query = query, .status = (uint8_t)a->status, .secure = secure, .ttl = a->ttl};
+	struct service *s = q->service;
+	struct msg_dns_answer out = {.query = q->query,
+	    .status = (uint8_t)a->status,
+	    .secure = secure,
+	    .ttl = a->ttl,
+	    .asked = q->left};
+
+	if (a->status != DNS_TROUBLE)
+		traffic_note(&s->traffic, &q->name, q->type, a->ttl, loop_now(s->loop));
 
 	out.records.count = a->count;
 	out.records.encoded = buf_span(&a->encoded);
@@ -72,8 +79,10 @@ on_done(void *arg, struct span packet, bool bogus, bool secure)
 	} else {
 		packet_read(packet, &q->name, q->type, &answer);
 		count(counts[answer.status]);
-		tell(q->service, q->query, &answer, secure);
+		tell(q, &answer, secure);
 	}
+	if (q->charged && !q->left)
+		traffic_return(&q->service->traffic, &q->name);
 	place_give(q);
 }
 
@@ -113,11 +122,29 @@ begin(struct service *s, struct service_question *q, const struct msg_dns_ask *a
 
 	q->query = ask->query;
 	q->type = ask->type;
+	q->left = false;
 	q->asked = (struct recursor_question){.done = on_done, .arg = q};
 	service_put_presentation(&b, ask->name);
 	if (b.full || timer_set(s->loop, &q->deadline, ask->timeout_ms, on_late, q) != 0)
 		return false;
-	return recursor_ask(s->recursor, (const char *)room, ask->type, &q->asked);
+	if (!recursor_ask(s->recursor, (const char *)room, ask->type, &q->asked))
+		return false;
+	q->left = true;
+	return true;
+}
+
+/* Out: *charged_out, to the budget of the zone. */
+static bool
+may_ask(struct service *s, const struct msg_dns_ask *ask, const struct packet_name *name,
+    bool *charged_out)
+{
+	uint64_t now = loop_now(s->loop);
+
+	*charged_out = !ask->own && !ask->known_only && traffic_spend(&s->traffic, name, now);
+	if (*charged_out || ask->own || traffic_is_known(&s->traffic, name, ask->type, now))
+		return true;
+	count(ask->known_only ? COUNT_not_known : COUNT_zone_over_budget);
+	return false;
 }
 
 static void
@@ -127,11 +154,13 @@ on_ask(void *ctx, struct link *link, const union msg *m, int *fd)
 	struct service *s = ctx;
 	struct service_question *q = NULL;
 	struct packet_name name;
+	bool charged = false;
 
 	(void)link;
 	(void)fd;
 	count(COUNT_questions);
-	if (packet_type_ok(ask->type) && packet_name_parse(ask->name, &name))
+	if (packet_type_ok(ask->type) && packet_name_parse(ask->name, &name) &&
+	    may_ask(s, ask, &name, &charged))
 		q = place_take(s);
 	if (q == NULL) {
 		count(COUNT_refused);
@@ -139,6 +168,7 @@ on_ask(void *ctx, struct link *link, const union msg *m, int *fd)
 		return;
 	}
 	q->name = name;
+	q->charged = charged;
 	if (!begin(s, q, ask)) {
 		count(COUNT_refused);
 		tell_trouble(s, ask->query);

@@ -6,6 +6,7 @@
 
 #include "resolverd/packet.h"
 #include "resolverd/recursor.h"
+#include "resolverd/traffic.h"
 
 #include "lib/link.h"
 #include "lib/loop.h"
@@ -22,6 +23,8 @@ struct service_question {
 	uint32_t query; /* the asker's number */
 	uint16_t type;
 	bool used;
+	bool left;    /* it is under way: what is answered before was in the cache */
+	bool charged; /* to its zone */
 	struct service_question *next_free;
 };
 
@@ -32,6 +35,7 @@ struct service {
 	void (*asker_gone)(void *arg); /* may be NULL */
 	void *arg;
 	size_t running;
+	struct traffic traffic;
 	struct service_question *first_free;
 	struct service_question questions[SERVICE_QUESTIONS_MAX];
 };

@@ -124,6 +124,21 @@ on_file_verdict(void *ctx, struct link *link, const union msg *m, int *fd)
 	check_ready(c->generation);
 }
 
+/* Its death is seen like any other, and it is started again. */
+static void
+on_validator_hangs(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	const struct child *from = ctx;
+	struct generation *g = from->generation;
+
+	(void)link;
+	(void)m;
+	(void)fd;
+	for (size_t i = 0; i < g->count; i++)
+		if (g->child[i].id == PROGRAM_VALIDATOR && g->child[i].pid > 0)
+			kill(g->child[i].pid, SIGKILL);
+}
+
 /* The process may still be about to end; SIGCHLD tells. One that only broke its link is ended. */
 static void
 on_control_lost(void *ctx, struct link *link)
@@ -139,6 +154,7 @@ on_control_lost(void *ctx, struct link *link)
 static const struct link_handler handlers[] = {
     {MSG_ready, on_ready},
     {MSG_status_answer, on_status_answer},
+    {MSG_validator_hangs, on_validator_hangs},
     {MSG_file_verdict, on_file_verdict},
 };
 

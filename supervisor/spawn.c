@@ -25,7 +25,9 @@ close_pair(int fds[2])
 __attribute__((noreturn)) static void
 become(const char *path, const char *name, int control, int log)
 {
-	char *const empty[] = {NULL};
+	/* All symbols are bound at once: what forks later does not look them up again and again. */
+	static char bind_now[] = "LD_BIND_NOW=1";
+	static char *const environment[] = {bind_now, NULL};
 	char argv0[64];
 	char *const argv[] = {argv0, NULL};
 	int null = open("/dev/null", O_RDWR);
@@ -43,7 +45,7 @@ become(const char *path, const char *name, int control, int log)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	/* Own process group: the terminal's signals are the supervisor's to pass on. */
 	setpgid(0, 0);
-	execve(path, argv, empty);
+	execve(path, argv, environment);
 	_exit(127);
 }
 

@@ -96,6 +96,7 @@ static const struct {
     {"keypair", "mail2"},
     {"keypair.certificate", "/etc/gatehouse/mail2.pem"},
     {"keypair.key", "/etc/gatehouse/mail2.key"},
+    {"dns.anchors", "corp.example. IN DS 12345 13 2 3F2A..."},
     {"dnslist", "zen"},
     {"dnslist.zone", "zen.dnsbl.example"},
     {"backend", "mailstore"},

@@ -174,7 +174,7 @@ ask(void *arg, struct span name, enum dns_type type, struct dns_reply *reply_out
 	struct child *c = arg;
 	uint64_t now = clock_ms();
 	uint64_t until = now + c->setup->dns_timeout_ms + LATER_MS;
-	struct msg_dns_ask out = {++c->query, (uint16_t)type, name, c->setup->dns_timeout_ms, 0};
+	struct msg_dns_ask out = {++c->query, (uint16_t)type, name, c->setup->dns_timeout_ms, 0, 0};
 
 	reply_out->status = DNS_TROUBLE;
 	reply_out->count = 0;
@@ -343,4 +343,28 @@ child_prepare(struct child_setup *setup_out, uint32_t dns_timeout_ms)
 	setup_out->spf = spf_new();
 	return setup_out->filter != NULL && setup_out->spf != NULL && setup_out->dkim != NULL ? 0
 	                                                                                      : -1;
+}
+
+/*
+ * What the warm libraries have freed lies scattered over the heap. A child that used it would copy
+ * a page for each piece: so it is taken for good, and children allocate side by side at the end of
+ * the heap.
+ */
+void
+child_settle(void)
+{
+	enum { LARGEST = 64 * 1024, STEP = 16 };
+	size_t holes = mallinfo2().fordblks;
+	void *last = malloc(LARGEST); /* larger than the holes: from the end */
+	uintptr_t end = (uintptr_t)last;
+
+	free(last);
+	for (size_t size = LARGEST; size >= STEP; size -= STEP) {
+		void *p = NULL;
+
+		while (holes >= size && (p = malloc(size)) != NULL && (uintptr_t)p < end)
+			holes -= size;
+		if (holes >= size)
+			free(p);
+	}
 }

@@ -33,6 +33,11 @@ struct child_setup {
 /* Returns: -1 when something cannot be prepared. Before the zygote confines itself. */
 int child_prepare(struct child_setup *setup_out, uint32_t dns_timeout_ms);
 
+/*
+ * The zygote is warm and confined: its heap is put in order, so that a child copies few pages of it.
+ */
+void child_settle(void);
+
 /* In: arg, a struct child_setup; fd, the link, the only open descriptor. */
 void child_serve(const void *arg, int fd) __attribute__((noreturn));
 

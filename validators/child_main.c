@@ -80,5 +80,6 @@ main(void)
 
 	if (program_begin(&prog, &spec, &state) != 0 || program_confine(&prog) != 0)
 		return prog.exit_status;
+	child_settle();
 	return program_run(&prog);
 }

@@ -44,7 +44,9 @@ static const struct ip nobody = {{[10] = 255, 255, 127, 0, 0, 1}};
 static bool
 ask(struct client *c, uint32_t query, enum dns_type type, struct span name, uint64_t timeout_ms)
 {
-	struct msg_dns_ask m = {query, (uint16_t)type, name, (uint32_t)timeout_ms, 0};
+	struct msg_dns_ask m = {query, (uint16_t)type, name, (uint32_t)timeout_ms, 0, 0};
+
+	m.own = query <= QUERY_REVERSE; /* the names are the client's choice */
 
 	/* Not of the client's budget: it could use that up before, and be on no list then. */
 	return questions_ask(c->clients->questions, &c->asker, &m, NULL, &c->questions_left);
@@ -485,7 +487,8 @@ on_probe(void *arg)
 	struct client_list *list = arg;
 	uint8_t room[DNSLIST_NAME_MAX];
 	struct buf name = BUF_OVER(room);
-	struct msg_dns_ask m = {0, DNS_TYPE_A, {NULL, 0}, (uint32_t)list->conf->timeout * 1000, 0};
+	struct msg_dns_ask m = {
+	    0, DNS_TYPE_A, {NULL, 0}, (uint32_t)list->conf->timeout * 1000, 0, 1};
 	unsigned one = 1;
 
 	dnslist_put_name(&name, &nobody, span_str(list->conf->zone));

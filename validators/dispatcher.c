@@ -162,15 +162,18 @@ on_zygote_lost(void *ctx, struct link *link)
 	zygote_drop(ctx);
 }
 
-/* Without a link it ends itself and its children, and is started anew. */
+/* One that lives ends itself without a link; the supervisor ends one that does not even notice. */
 static void
 on_zygote_hangs(void *arg)
 {
 	struct jobs *jobs = arg;
+	struct dispatcher *d =
+	    (struct dispatcher *)(void *)((char *)jobs - offsetof(struct dispatcher, jobs));
 
 	log_event1(EVENT_zygote_hangs, "peer", program_name(PROGRAM_VALIDATOR));
-	zygote_drop(
-	    (struct dispatcher *)(void *)((char *)jobs - offsetof(struct dispatcher, jobs)));
+	zygote_drop(d);
+	if (d->zygote_hangs != NULL)
+		d->zygote_hangs(d->hangs_arg);
 }
 
 static const struct link_handler zygote_handlers[] = {
@@ -275,6 +278,7 @@ dispatcher_new(struct loop *loop, const struct conf *conf)
 		d->workers[i].index = i;
 	}
 	questions_init(&d->questions, loop, conf->dns.timeout * 1000);
+	fingerprints_init(&d->fingerprints, loop);
 	clients_init(&d->clients, loop, conf, &d->questions);
 	network_list_parse(
 	    &conf->top.trusted_relays, &d->trusted_relays, &bad); /* checked before */
@@ -300,6 +304,7 @@ dispatcher_free(struct dispatcher **d_at)
 	resolver_drop(d);
 	zygote_drop(d);
 	clients_clear(&d->clients);
+	fingerprints_clear(&d->fingerprints);
 	jobs_clear(&d->jobs);
 	free(d);
 }

@@ -6,6 +6,7 @@
 #ifndef VALIDATORS_DISPATCHER_H
 #define VALIDATORS_DISPATCHER_H
 
+#include "validators/fingerprint.h"
 #include "validators/jobs.h"
 #include "validators/questions.h"
 #include "validators/transaction.h"
@@ -37,6 +38,10 @@ struct dispatcher {
 	struct network_list trusted_relays;
 	struct questions questions;
 	struct clients clients;
+	struct fingerprints fingerprints;
+	/* The zygote hangs and should be ended; may be NULL. */
+	void (*zygote_hangs)(void *arg);
+	void *hangs_arg;
 	struct jobs jobs;
 };
 

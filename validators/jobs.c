@@ -354,9 +354,12 @@ job_asks(struct job *job, const struct msg_dns_ask *ask)
 {
 	struct jobs *jobs = job->jobs;
 	struct allowance allowance = jobs->hooks->allowance(job);
+	struct msg_dns_ask plain = *ask;
 	struct msg_dns_answer trouble = {.query = ask->query, .status = DNS_TROUBLE};
 
-	if (!questions_ask(jobs->questions, &job->asker, ask, allowance.client, allowance.left)) {
+	plain.own = 0;
+	if (!questions_ask(
+		jobs->questions, &job->asker, &plain, allowance.client, allowance.left)) {
 		link_send(job->process->link, MSG_dns_answer, &trouble, -1);
 		return;
 	}

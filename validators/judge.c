@@ -200,6 +200,8 @@ on_due(void *arg)
 	for (int kind = 0; kind < JOB_KINDS; kind++) {
 		if (t->jobs[kind] != NULL && job_waits(t->jobs[kind]))
 			t->failure = REFUSAL_BUSY;
+		else if (t->jobs[kind] != NULL && kind == JOB_MESSAGE)
+			judged_log_content(t);
 		job_cancel(&t->jobs[kind], JOB_LATE);
 	}
 	if (t->spf.state == CHECK_RUNNING)
@@ -216,6 +218,8 @@ on_ended(struct job *job, enum job_end end)
 {
 	struct transaction *t = job->owner;
 
+	if (job->kind == JOB_MESSAGE && end != JOB_ANSWERED && end != JOB_NO_TURN)
+		judged_log_content(t);
 	t->jobs[job->kind] = NULL;
 	if (end != JOB_ANSWERED)
 		t->failure = end == JOB_NO_TURN ? REFUSAL_BUSY : REFUSAL_INTERNAL;

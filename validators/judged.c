@@ -144,3 +144,13 @@ judged_log(const struct transaction *t, const struct msg_submit *m, bool refused
 	log_str(&line, "verdict", refused ? refusals[reason].name : "hand-on");
 	log_end(&line);
 }
+
+void
+judged_log_content(const struct transaction *t)
+{
+	struct dispatcher *d = t->worker->dispatcher;
+	union msg m;
+
+	transaction_submitted(t->held, &m);
+	fingerprint(&d->fingerprints, m.submit.id, t->held->fd, m.submit.size, m.submit.content);
+}

@@ -20,4 +20,7 @@ void judged_hand_on(struct worker *worker, const struct msg_submit *m, uint32_t 
 void judged_log(const struct transaction *t, const struct msg_submit *m, bool refused,
     enum refusal reason, const char *observed);
 
+/* The message is one that its check did not survive. */
+void judged_log_content(const struct transaction *t);
+
 #endif

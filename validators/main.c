@@ -4,13 +4,25 @@
 #include "validators/counters.h"
 #include "validators/dispatcher.h"
 
+static void
+on_zygote_hangs(void *arg)
+{
+	struct msg_validator_hangs m;
+
+	program_tell(arg, MSG_validator_hangs, &m);
+}
+
 static int
 on_conf(struct program *prog)
 {
 	struct dispatcher **d = prog->state;
 
 	*d = dispatcher_new(prog->loop, prog->conf);
-	return *d != NULL ? 0 : -1;
+	if (*d == NULL)
+		return -1;
+	(*d)->zygote_hangs = on_zygote_hangs;
+	(*d)->hangs_arg = prog;
+	return 0;
 }
 
 static int

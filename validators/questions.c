@@ -55,6 +55,7 @@ questions_ask(struct questions *qs, struct asker *asker, const struct msg_dns_as
 		return false;
 	q = &qs->places[at];
 	forward.query = number_of(qs, at);
+	forward.own = client == NULL && ask->own;
 	q->charged = client != NULL && budget_spend(&qs->budgets, client, loop_now(qs->loop));
 	forward.known_only = client != NULL && !q->charged;
 	if (forward.known_only)

@@ -10,7 +10,7 @@ from place import Directory, free_port, peer, peer_environment, wait_until
 
 SERVER = """\
 server:
-	ip-address: 127.0.0.1@{port}
+	ip-address: {address}@{port}
 	username: ""
 	chroot: ""
 	zonesdir: "{directory}"
@@ -45,12 +45,15 @@ def question(name, kind=16):
 
 
 class Nsd(Backend):
-    """In: zones, a dictionary of names and their records in master file form."""
+    """
+    In: zones, a dictionary of names and their records in master file form; port and host to listen
+    on, where a resolver looks for it.
+    """
 
-    def __init__(self, zones):
+    def __init__(self, zones, port=None, host="127.0.0.1"):
         self.directory = Directory("nsd")
-        self.port = free_port(kind=socket.SOCK_DGRAM)
-        configuration = SERVER.format(port=self.port, directory=self.directory.path)
+        self.port = port or free_port(kind=socket.SOCK_DGRAM)
+        configuration = SERVER.format(address=host, port=self.port, directory=self.directory.path)
         for name, records in zones.items():
             self.directory.write(name, START.format(name=name) + records)
             configuration += ZONE.format(name=name)

@@ -172,10 +172,10 @@ def relay_to(port, settings=""):
                    "relayhost = [127.0.0.1]:%d\n%s" % (port, settings))
 
 
-def smtp_source(port, *options, content=None):
+def smtp_source(port, *options, host="127.0.0.1"):
     """Runs smtp-source to its end. Returns exit status and what it said."""
     done = subprocess.run([peer("postfix", "usr/sbin/smtp-source"), *options,
-                           "127.0.0.1:%d" % port],
+                           "%s:%d" % (host, port)],
                           env=peer_environment(), stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
     return done.returncode, done.stdout.decode()

@@ -157,7 +157,7 @@ set_up(void **state)
 	socklen_t len = sizeof(a);
 	char text[40];
 	const char *const items[] = {text};
-	struct conf_strings servers = {1, items};
+	struct conf_dns conf = {.servers = {1, items}};
 	bool validating = true;
 
 	(void)state;
@@ -168,7 +168,7 @@ set_up(void **state)
 	    watch_start(loop, &server, server_fd, WATCH_READ, on_packet, NULL) != 0)
 		return -1;
 	snprintf(text, sizeof(text), "127.0.0.1:%u", ntohs(a.sin_port));
-	recursor = recursor_new(loop, &servers, &validating);
+	recursor = recursor_new(loop, &conf, &validating);
 	service = service_new(loop, recursor);
 	if (recursor == NULL || service == NULL || validating)
 		return -1;
@@ -202,7 +202,7 @@ await_answer(unsigned wanted)
 static enum dns_status
 ask_for(uint32_t query, const char *name, uint16_t type, uint32_t timeout_ms)
 {
-	struct msg_dns_ask m = {query, type, span_str(name), timeout_ms, 0};
+	struct msg_dns_ask m = {query, type, span_str(name), timeout_ms, 0, 0};
 	unsigned before = answers;
 
 	assert_true(link_send(asker, MSG_dns_ask, &m, -1));
@@ -229,6 +229,93 @@ row_250_answers_over_real_packets(void **state)
 	before = asked;
 	assert_int_equal(ask_for(5, "OK.example", PACKET_A, 5000), DNS_OK);
 	assert_int_equal(asked, before); /* from the cache */
+}
+
+static void
+send_ask(uint32_t query, const char *name, uint8_t known_only, uint8_t own)
+{
+	struct msg_dns_ask m = {query, PACKET_A, span_str(name), 5000, known_only, own};
+	unsigned before = answers;
+
+	assert_true(link_send(asker, MSG_dns_ask, &m, -1));
+	await_answer(before + 1);
+}
+
+static void
+known_only_asks_nobody(void **state)
+{
+	unsigned before = asked;
+
+	(void)state;
+	send_ask(1, "fresh.example", 1, 0);
+	assert_int_equal(last.status, DNS_TROUBLE);
+	assert_int_equal(asked, before);
+	send_ask(2, "fresh.example", 0, 0);
+	assert_int_equal(last.status, DNS_NO_NAME);
+	assert_int_equal(last.asked, 1);
+	before = asked;
+	send_ask(3, "fresh.example", 1, 0);
+	assert_int_equal(last.status, DNS_NO_NAME);
+	assert_int_equal(last.asked, 0);
+	assert_int_equal(asked, before);
+}
+
+/* Names in one zone, all different: after some it is not asked any more (row 257). */
+static void
+row_257_zone_budget(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	send_ask(1, "ok.example", 0, 0);
+	for (unsigned i = 0; i < TRAFFIC_BURST; i++) {
+		struct packet_name name;
+
+		assert_true(packet_name_parse(SPAN("a.b.victim.example"), &name));
+		traffic_spend(&service->traffic, &name, loop_now(loop));
+	}
+	before = asked;
+	send_ask(2, "x.victim.example", 0, 0);
+	assert_int_equal(last.status, DNS_TROUBLE);
+	assert_int_equal(asked, before);
+	/* other zones are, and what the operator named */
+	send_ask(3, "x.other.example", 0, 0);
+	assert_int_equal(asked, before + 1);
+	send_ask(4, "y.victim.example", 0, 1);
+	assert_int_equal(asked, before + 2);
+}
+
+static void
+zones_of_names(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		bool same;
+	} rows[] = {
+	    {"a.victim.example", "b.c.d.victim.example", true},
+	    {"victim.example", "b.victim.example", true},
+	    {"a.victim.example", "a.other.example", false},
+	    {"a.victim.co.uk", "b.victim.co.uk", true},
+	    {"a.victim.co.uk", "a.other.co.uk", false},
+	    {"a.b.victim.de", "c.victim.de", true},
+	    {"example", "example", true},
+	};
+	struct traffic *t = calloc(1, sizeof(*t));
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct packet_name a, b;
+
+		memset(t, 0, sizeof(*t));
+		assert_true(packet_name_parse(span_str(rows[i].a), &a));
+		assert_true(packet_name_parse(span_str(rows[i].b), &b));
+		while (traffic_spend(t, &a, 1000))
+			;
+		assert_int_equal(traffic_spend(t, &b, 1000), !rows[i].same);
+		traffic_return(t, &a);
+		assert_true(traffic_spend(t, &a, 1000));
+	}
+	free(t);
 }
 
 static void
@@ -269,7 +356,7 @@ what_is_not_asked(void **state)
 static void
 asker_that_goes_leaves_nothing(void **state)
 {
-	struct msg_dns_ask m = {1, PACKET_A, SPAN("dead2.example"), 20000, 0};
+	struct msg_dns_ask m = {1, PACKET_A, SPAN("dead2.example"), 20000, 0, 0};
 
 	(void)state;
 	link_send(asker, MSG_dns_ask, &m, -1);
@@ -290,6 +377,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(presentation_rows),
 	    cmocka_unit_test(row_250_answers_over_real_packets),
+	    cmocka_unit_test(known_only_asks_nobody),
+	    cmocka_unit_test(row_257_zone_budget),
+	    cmocka_unit_test(zones_of_names),
 	    cmocka_unit_test(row_255_names_with_odd_octets),
 	    cmocka_unit_test(row_252_malformed_record),
 	    cmocka_unit_test(row_250_dead_server_has_our_deadline),

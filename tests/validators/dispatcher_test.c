@@ -310,7 +310,7 @@ syntax_in_a_name(struct world_child *c)
 static void
 question_after_the_answer(struct world_child *c)
 {
-	struct msg_dns_ask ask = {1, DNS_TYPE_TXT, SPAN("x.example"), 1000, 0};
+	struct msg_dns_ask ask = {1, DNS_TYPE_TXT, SPAN("x.example"), 1000, 0, 0};
 
 	child_say_dkim(c, AUTH_PASS, "signer.example");
 	link_send(c->link, MSG_dns_ask, &ask, -1);
@@ -575,7 +575,7 @@ no_turn_is_busy(void **state)
 static void
 ask(struct world_child *c, uint32_t query)
 {
-	struct msg_dns_ask m = {query, DNS_TYPE_TXT, SPAN("x.example"), 60000, 0};
+	struct msg_dns_ask m = {query, DNS_TYPE_TXT, SPAN("x.example"), 60000, 0, 0};
 
 	assert_true(link_send(c->link, MSG_dns_ask, &m, -1));
 	world_turn(&w);

@@ -194,6 +194,7 @@ row_248_planted_crash(void **state)
 	(void)state;
 	refused_and_reaped(crash, 60000);
 	assert_int_equal(died(), before + 1);
+	assert_int_equal(w.d->fingerprints.kept[0].times, 1);
 }
 
 static void
@@ -249,6 +250,52 @@ dispatcher_gone_ends_children(void **state)
 }
 
 static void
+on_hangs(void *arg)
+{
+	bool *said = arg;
+
+	*said = true;
+}
+
+/* A zygote that does not even notice the end of its link is the supervisor's to end. */
+static void
+zygote_that_hangs_is_reported(void **state)
+{
+	bool said = false;
+
+	(void)state;
+	begin(hang);
+	w.d->zygote_hangs = on_hangs;
+	w.d->hangs_arg = &said;
+	say_submit(&w, 1, "");
+	WORLD_UNTIL(&w, zygote->count == 1);
+	w.d->jobs.processes.zygote_hangs(w.d->jobs.processes.arg);
+	assert_true(said);
+	assert_null(w.d->zygote);
+	WORLD_UNTIL(&w, w.refused == 1);
+}
+
+/* Descriptors until there are no more. */
+static void __attribute__((noreturn)) leak_descriptors(const void *arg, int fd)
+{
+	struct rlimit some = {64, 64};
+
+	(void)arg;
+	take_job(fd);
+	setrlimit(RLIMIT_NOFILE, &some);
+	while (dup(fd) >= 0)
+		;
+	_exit(1);
+}
+
+static void
+planted_descriptor_leak(void **state)
+{
+	(void)state;
+	refused_and_reaped(leak_descriptors, 60000);
+}
+
+static void
 zygote_gone_refuses(void **state)
 {
 	(void)state;
@@ -275,6 +322,8 @@ main(void)
 	    TEST(planted_noise),
 	    TEST(row_249_child_has_only_its_link),
 	    TEST(dispatcher_gone_ends_children),
+	    TEST(planted_descriptor_leak),
+	    TEST(zygote_that_hangs_is_reported),
 	    TEST(zygote_gone_refuses),
 	};
 
