@@ -85,6 +85,12 @@ network_contains(const struct network *network, const struct ip *ip)
 }
 
 bool
+network_is_everybody(const struct network *network)
+{
+	return network->bits == 0 || (network->bits == MAPPED_BITS && is_v4(network));
+}
+
+bool
 network_list_contains(const struct network_list *list, const struct ip *ip)
 {
 	for (size_t i = 0; i < list->count; i++) {

@@ -37,6 +37,9 @@ const char *network_list_parse(
 /* An IPv6 network contains no IPv4 address, also ::/0 does not. */
 bool network_contains(const struct network *network, const struct ip *ip);
 
+/* All of IPv4, or all of IPv6. */
+bool network_is_everybody(const struct network *network);
+
 /* Whether any of them does; false for an empty list. */
 bool network_list_contains(const struct network_list *list, const struct ip *ip);
 

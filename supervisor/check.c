@@ -360,12 +360,26 @@ check_dnslists(struct check *c)
 	}
 }
 
+/* Those who say who the client is, and those who have no limits. */
+static void
+check_few(struct check *c, const char *option, const struct conf_strings *networks)
+{
+	struct network n;
+
+	check_networks(c, option, networks);
+	for (size_t i = 0; i < networks->count; i++) {
+		if (network_parse(span_str(networks->items[i]), &n) == NULL &&
+		    network_is_everybody(&n))
+			warning(c, option, "\"%s\" is everybody", networks->items[i]);
+	}
+}
+
 static void
 check_clients(struct check *c)
 {
 	check_dnslists(c);
-	check_networks(c, "proxy_from", &c->conf->top.proxy_from);
-	check_networks(c, "trusted_relays", &c->conf->top.trusted_relays);
+	check_few(c, "proxy_from", &c->conf->top.proxy_from);
+	check_few(c, "trusted_relays", &c->conf->top.trusted_relays);
 	check_networks(c, "bare_lf_normalize", &c->conf->top.bare_lf_normalize);
 	check_networks(c, "bare_lf_reject", &c->conf->top.bare_lf_reject);
 }
