@@ -117,10 +117,11 @@ enum {
 	DOMAIN_ALIASES = 8,      /* empty: A records exist in its tables */
 	DOMAIN_CLASS = 9,        /* policy class of recipients without one */
 	DOMAIN_SIZE = 10,        /* u64, size limit of recipients without one */
-	DOMAIN_HOST_CHARSET = 11, /* of T records, 32 octets: octets that the domain may have */
-	DOMAIN_COUNT = 0x81,      /* u64, recipients */
-	DOMAIN_ACCEPTS = 0x82,    /* u64, recipients that are accepted */
-	DOMAIN_BEFORE = 0x83,     /* u64 accepted by the database before, u64 of these no more */
+	DOMAIN_HOST_CHARSET = 11,  /* of T records, 32 octets: octets that the domain may have */
+	DOMAIN_OWNER_REQUEST = 12, /* empty: owner-... and ...-request are never cut */
+	DOMAIN_COUNT = 0x81,       /* u64, recipients */
+	DOMAIN_ACCEPTS = 0x82,     /* u64, recipients that are accepted */
+	DOMAIN_BEFORE = 0x83,      /* u64 accepted by the database before, u64 of these no more */
 };
 
 /*

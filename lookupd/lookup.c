@@ -184,15 +184,30 @@ literal_only(struct span local)
 	return false;
 }
 
-/* The local part up to the first delimiter; never an empty one. */
+/* Postfix cuts nothing off owner-... and ...-request when "-" is a delimiter. */
+static bool
+never_cut(const struct question *q)
+{
+	struct span local = q->local;
+
+	return q->record.owner_request &&
+	       span_find(q->record.delimiters, '-') < q->record.delimiters.len &&
+	       (span_eq(span_head(local, 6), SPAN("owner-")) ||
+		   (local.len > 8 && span_eq(span_from(local, local.len - 8), SPAN("-request"))));
+}
+
+/* The local part up to the first delimiter; one at its beginning cuts nothing. */
 static enum step
 ask_delimited(struct question *q, uint32_t table)
 {
-	for (size_t i = 1; i < q->local.len; i++)
-		if (span_find(q->record.delimiters, q->local.p[i]) < q->record.delimiters.len)
-			return lookup_ask(
-			    q, KEY_USER, table, span_head(q->local, i), MATCH_DELIMITED);
-	return STEP_NEXT;
+	size_t i = 0;
+
+	while (i < q->local.len &&
+	       span_find(q->record.delimiters, q->local.p[i]) == q->record.delimiters.len)
+		i++;
+	return i > 0 && i < q->local.len
+	           ? lookup_ask(q, KEY_USER, table, span_head(q->local, i), MATCH_DELIMITED)
+	           : STEP_NEXT;
 }
 
 /* The longest recorded beginning that ends in a break octet. */
@@ -219,9 +234,10 @@ ask_users(struct question *q, bool literal)
 
 		if (lookup_ask(q, KEY_USER, table, q->local, MATCH_USER) == STEP_DECIDED)
 			return STEP_DECIDED;
-		if (literal)
+		if (literal || never_cut(q))
 			continue;
-		if (ask_delimited(q, table) == STEP_DECIDED || ask_wild(q, table) == STEP_DECIDED)
+		/* What is said of extensions goes before what is said of the name. */
+		if (ask_wild(q, table) == STEP_DECIDED || ask_delimited(q, table) == STEP_DECIDED)
 			return STEP_DECIDED;
 	}
 	return STEP_NEXT;

@@ -6,6 +6,7 @@
 
 #include "lookupd/command.h"
 #include "lookupd/list_reader.h"
+#include "lookupd/postfix_source.h"
 
 /* ---- list:FILE --------------------------------------------------------------------------------- */
 
@@ -60,6 +61,7 @@ static const struct {
 } kinds[] = {
     {"list:", list_source},
     {"command:", command_source},
+    {"postfix:", postfix_source},
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -79,8 +81,8 @@ source_known(const char *name, struct report *report)
 {
 	if (kind_of(name) < KINDS)
 		return true;
-	report_error(report, NULL, 0, "a source is KIND:PATH, and the kinds are: list, command",
-	    span_str(name));
+	report_error(report, NULL, 0,
+	    "a source is KIND:PATH, and the kinds are: list, command, postfix", span_str(name));
 	return false;
 }
 
