@@ -126,6 +126,8 @@ SRC_lookupd := \
 	lookupd/guard.c \
 	lookupd/inspect.c \
 	lookupd/keymap.c \
+	lookupd/ldif.c \
+	lookupd/ldif_source.c \
 	lookupd/list.c \
 	lookupd/list_reader.c \
 	lookupd/loader.c \

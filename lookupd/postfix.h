@@ -91,7 +91,7 @@ struct postfix {
 	enum postfix_word word; /* of the tables that were asked and are not listed */
 };
 
-/* Reads parameters, tables and accounts. Returns: false when something failed; reported. */
+/* Reads parameters, tables and accounts. In: text, DIR[,OPTION...]; source and report are set. Returns: false when something failed; reported. */
 bool postfix_setup(struct postfix *p, const char *text);
 void postfix_clear(struct postfix *p);
 

@@ -476,7 +476,6 @@ postfix_setup(struct postfix *p, const char *text)
 {
 	struct values v = {.p = p};
 
-	p->source = text;
 	p->bin = "/usr/sbin";
 	p->root = "";
 	p->table_tail = &p->tables;

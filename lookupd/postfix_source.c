@@ -470,7 +470,12 @@ postfix_source(
 	struct emitter e = {.p = &p, .names = &names, .c = c};
 	enum source_status status;
 
-	if (postfix_setup(&p, text) && postfix_names_gather(&p, &names))
+	/* Records refer to it. */
+	p.source =
+	    pool_string(&c->rules.pool, span_head(span_str(text), span_find(span_str(text), ',')));
+	if (p.source == NULL)
+		p.failed = p.trouble = true;
+	else if (postfix_setup(&p, text) && postfix_names_gather(&p, &names))
 		emit_all(&e);
 	if (p.trouble)
 		report_error(report, text, 0, "out of memory", nothing);

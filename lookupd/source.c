@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "lookupd/command.h"
+#include "lookupd/ldif_source.h"
 #include "lookupd/list_reader.h"
 #include "lookupd/postfix_source.h"
 
@@ -62,6 +63,7 @@ static const struct {
     {"list:", list_source},
     {"command:", command_source},
     {"postfix:", postfix_source},
+    {"ldif:", ldif_source},
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -82,7 +84,8 @@ source_known(const char *name, struct report *report)
 	if (kind_of(name) < KINDS)
 		return true;
 	report_error(report, NULL, 0,
-	    "a source is KIND:PATH, and the kinds are: list, command, postfix", span_str(name));
+	    "a source is KIND:PATH, and the kinds are: list, command, postfix, ldif",
+	    span_str(name));
 	return false;
 }
 
