@@ -134,6 +134,7 @@ SRC_lookupd := \
 	lookupd/lookup.c \
 	lookupd/lookup_box.c \
 	lookupd/lookup_domain.c \
+	lookupd/pattern.c \
 	lookupd/pool.c \
 	lookupd/observe.c \
 	lookupd/postfix_accounts.c \
@@ -143,6 +144,7 @@ SRC_lookupd := \
 	lookupd/postfix_local.c \
 	lookupd/postfix_names.c \
 	lookupd/postfix_resolve.c \
+	lookupd/postfix_rules.c \
 	lookupd/postfix_setup.c \
 	lookupd/postfix_source.c \
 	lookupd/postfix_table.c \

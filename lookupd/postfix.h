@@ -80,14 +80,17 @@ struct postfix {
 	struct digest digest;
 	const char *source; /* as in reports */
 	const char *dir, *bin, *root, *passwd;
+	bool strict; /* what is delivered and bounced as well is refused */
 	struct postfix_parameters is;
 	struct postfix_table *tables, **table_tail;
 	struct keymap users;
 	struct postfix_user *first_user, **user_tail;
-	bool failed, trouble;                    /* as in struct postfix_reader */
-	struct postfix_said *said, *said_remote; /* of tables, and of domains elsewhere */
+	bool failed, trouble; /* as in struct postfix_reader */
+	/* Of tables, of rules in them, and of domains elsewhere. */
+	struct postfix_said *said, *said_rules, *said_remote;
 	/* While an address is judged: what is asked for an unknown local part or extension. */
 	struct postfix_notes *notes;
+	bool whole;             /* the key is a whole address or domain: rules are asked, too */
 	enum postfix_word word; /* of the tables that were asked and are not listed */
 };
 
@@ -194,6 +197,10 @@ void postfix_judge(
 
 /* Accepted, or forwarded by local: through cleanup to its ends. */
 void postfix_deliver(struct postfix *p, const struct postfix_address *a,
+    const struct postfix_trail *trail, struct postfix_outcome *o);
+
+/* The same without canonical mapping, which virtual aliases come behind. */
+void postfix_deliver_canonical(struct postfix *p, const struct postfix_address *a,
     const struct postfix_trail *trail, struct postfix_outcome *o);
 
 /* local(8). In: r, resolved, of class local. */

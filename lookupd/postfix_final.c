@@ -381,22 +381,13 @@ deliver_resolved(struct postfix *p, const struct postfix_resolved *r,
 }
 
 void
-postfix_deliver(struct postfix *p, const struct postfix_address *a,
+postfix_deliver_canonical(struct postfix *p, const struct postfix_address *a,
     const struct postfix_trail *trail, struct postfix_outcome *o)
 {
 	struct postfix_address address = *a;
 	struct addresses l = {0};
 	struct postfix_resolved r;
 
-	if (trail != NULL && trail->depth >= HOPS_MAX) {
-		o->what |= POSTFIX_BOUNCED;
-		return;
-	}
-	postfix_rewrite(p, &address);
-	if (address.overlong || !canonical(p, &address)) {
-		o->what |= POSTFIX_TEMPORARY;
-		return;
-	}
 	addresses_set(&l, 0, postfix_span(&address));
 	if (!expand_virtual(p, &l))
 		o->what |= POSTFIX_TEMPORARY;
@@ -409,6 +400,24 @@ postfix_deliver(struct postfix *p, const struct postfix_address *a,
 			deliver_resolved(p, &r, trail, o);
 		}
 	addresses_clear(&l);
+}
+
+void
+postfix_deliver(struct postfix *p, const struct postfix_address *a,
+    const struct postfix_trail *trail, struct postfix_outcome *o)
+{
+	struct postfix_address address = *a;
+
+	postfix_rewrite(p, &address);
+	if (trail != NULL && trail->depth >= HOPS_MAX)
+		o->what |= POSTFIX_BOUNCED;
+	else if (address.overlong || !canonical(p, &address))
+		o->what |= POSTFIX_TEMPORARY;
+	else {
+		if (!span_eq_nocase(postfix_span(&address), postfix_span(a)))
+			o->forwarded = true;
+		postfix_deliver_canonical(p, &address, trail, o);
+	}
 }
 
 /* ---- the whole ------------------------------------------------------------------------------------------------------ */

@@ -1,5 +1,6 @@
 #include "lookupd/postfix.h"
 #include "lookupd/postfix_names.h"
+#include "lookupd/postfix_rules.h"
 
 /* ---- one key --------------------------------------------------------------------------------------- */
 
@@ -21,6 +22,8 @@ find_in(struct postfix *p, const struct postfix_table *t, struct span key, bool 
 		buf_put_lower(&b, key);
 		found_out->value = SPAN("account");
 		return !b.full && keymap_get(&p->users, buf_span(&b)) != NULL;
+	case POSTFIX_RULES:
+		return p->whole && postfix_rules_match(p, t, key, &found_out->value);
 	case POSTFIX_SAID:
 		if (t->word > p->word)
 			p->word = t->word;
@@ -120,12 +123,16 @@ postfix_find(struct postfix *p, const struct postfix_list *list, struct span add
 	struct span base = span_head(local, postfix_split_local(p, local));
 	bool folded = how != POSTFIX_FIND_UNFOLDED;
 	struct postfix_address without;
+	bool whole;
 
 	*found_out = (struct postfix_found){0};
 	if (list->first == NULL)
 		return false;
 	postfix_note(p, local, base, domain);
-	if (find_form(p, list, address, folded, found_out))
+	p->whole = true;
+	whole = find_form(p, list, address, folded, found_out);
+	p->whole = false;
+	if (whole)
 		return true;
 	if (base.len < local.len) {
 		postfix_address_join(&without, base, domain);
@@ -155,19 +162,39 @@ postfix_parent_style(const struct postfix *p, const char *parameter)
 	return false;
 }
 
+/* In a list of domains; what the operator says of a table is about addresses. */
+static bool
+find_domain(struct postfix *p, const struct postfix_table *t, struct span name, bool whole)
+{
+	struct postfix_found found;
+	enum postfix_word word = p->word;
+	bool match;
+
+	p->whole = whole;
+	match = find_in(p, t, name, true, &found);
+	p->whole = false;
+	p->word = word;
+	return match;
+}
+
 bool
 postfix_has(struct postfix *p, const struct postfix_list *list, struct span domain)
 {
-	struct postfix_found found;
+	bool before = p->whole;
+	bool match = false;
+	const struct postfix_item *i = list->first;
 
-	for (const struct postfix_item *i = list->first; i != NULL; i = i->next) {
-		bool match = i->table != NULL ? find_in(p, i->table, domain, true, &found)
-		                              : span_eq_nocase(i->word, domain);
-
+	for (; i != NULL && !match; i = i->next) {
+		match = i->table != NULL ? find_domain(p, i->table, domain, true)
+		                         : span_eq_nocase(i->word, domain);
 		if (match)
-			return !i->negated;
+			match = !i->negated;
+		else
+			continue;
+		break;
 	}
-	return false;
+	p->whole = before;
+	return match;
 }
 
 static bool
@@ -192,12 +219,10 @@ static bool
 table_matches(
     struct postfix *p, const struct postfix_table *t, struct span domain, bool parent_style)
 {
-	struct postfix_found found;
-
 	for (struct span name = domain; name.len > 0;) {
 		size_t dot;
 
-		if (find_in(p, t, name, true, &found))
+		if (find_domain(p, t, name, name.p == domain.p))
 			return true;
 		dot = 1 + span_find(span_from(name, 1), '.');
 		if (dot >= name.len)

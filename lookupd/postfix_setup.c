@@ -1,6 +1,7 @@
 #include <stddef.h>
 
 #include "lookupd/postfix_files.h"
+#include "lookupd/postfix_rules.h"
 
 static const struct span nothing = {NULL, 0};
 
@@ -242,7 +243,9 @@ fill_table(struct postfix *p, struct postfix_table *t, const char *parameter)
 	} else if (span_eq_nocase(t->name, SPAN("unix:passwd.byname"))) {
 		t->kind = POSTFIX_PASSWD;
 		postfix_read_accounts(p);
-	} else
+	} else if (has_type(t->name, "regexp") && postfix_rules_allowed(parameter))
+		postfix_rules_read(p, t);
+	else
 		refuse_table(p, parameter, t->name);
 	reader_done(p, &r);
 }
@@ -421,10 +424,16 @@ take_option(struct postfix *p, struct span option)
 
 	if (postfix_begins(name, SPAN("map:")))
 		return take_said(p, &p->said, span_from(name, 4), value);
+	if (postfix_begins(name, SPAN("rule:")))
+		return take_said(p, &p->said_rules, span_from(name, 5), value);
 	if (postfix_begins(name, SPAN("remote:")))
 		return take_said(p, &p->said_remote, span_from(name, 7), value);
 	if (span_eq(name, SPAN("remote")))
 		return take_said(p, &p->said_remote, nothing, value);
+	if (span_eq(name, SPAN("strict"))) {
+		p->strict = span_eq(value, SPAN("yes"));
+		return p->strict || span_eq(value, SPAN("no"));
+	}
 	if (span_eq(name, SPAN("bin")))
 		p->bin = pool_string(&p->pool, value);
 	else if (span_eq(name, SPAN("passwd")))
@@ -447,8 +456,9 @@ take_options(struct postfix *p, struct span text)
 		comma = span_find(text, ',');
 		if (!take_option(p, span_head(text, comma))) {
 			report_error(p->report, p->source, 0,
-			    "an option is bin=DIR, root=DIR, passwd=FILE, remote=WORD, "
-			    "remote:DOMAIN=WORD or map:TYPE:NAME=WORD; a WORD is ignore, accept "
+			    "an option is bin=DIR, root=DIR, passwd=FILE, strict=yes, remote=WORD, "
+			    "remote:DOMAIN=WORD, map:TYPE:NAME=WORD or rule:FILE:LINE=WORD; a WORD "
+			    "is ignore, accept "
 			    "or defer",
 			    span_head(text, comma));
 			return false;
@@ -467,6 +477,12 @@ complain_unused(struct postfix *p)
 		if (!s->used) {
 			report_error(
 			    p->report, p->source, 0, "no parameter names this table", s->name);
+			p->failed = true;
+		}
+	for (const struct postfix_said *s = p->said_rules; s != NULL; s = s->next)
+		if (!s->used) {
+			report_error(p->report, p->source, 0,
+			    "there is no such rule that needs a word", s->name);
 			p->failed = true;
 		}
 }

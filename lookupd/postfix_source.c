@@ -2,6 +2,7 @@
 
 #include "lib/address.h"
 #include "lookupd/postfix_names.h"
+#include "lookupd/postfix_rules.h"
 
 static const struct span nothing = {NULL, 0};
 
@@ -13,6 +14,7 @@ struct emitter {
 	struct span domain; /* that is being written */
 	struct leaf any;    /* for a local part that no table has */
 	uint64_t records, remote, partial, late;
+	uint32_t rules; /* the number of their record, 0: there are none */
 	bool full;
 	bool below_relay; /* what is said of names below a relay domain must not reach it */
 };
@@ -68,7 +70,7 @@ leaf_of(const struct postfix *p, const struct postfix_outcome *o)
 	                             (partial ? LEAF_PARTIAL : 0)};
 
 	leaf.immediate = o->refused ? LEAF_UNKNOWN : LEAF_ACCEPT;
-	if (what & POSTFIX_BOUNCED && !partial)
+	if (what & POSTFIX_BOUNCED && (!partial || p->strict))
 		set_refusal(&leaf, o);
 	else if (what & POSTFIX_TEMPORARY)
 		leaf.verdict = LEAF_DEFER;
@@ -226,11 +228,26 @@ judge_any(struct emitter *e, struct origins *o)
 
 /* ---- one local part ------------------------------------------------------------------------------------------ */
 
+/* Whether a rule would decide if the address had no record. */
+static bool
+has_rule(struct emitter *e, struct span local)
+{
+	struct postfix_address a;
+	struct span value;
+
+	postfix_address_join(&a, local, e->domain);
+	for (const struct postfix_table *t = e->p->tables; e->rules != 0 && t != NULL; t = t->next)
+		if (t->kind == POSTFIX_RULES &&
+		    postfix_rules_match(e->p, t, postfix_span(&a), &value))
+			return true;
+	return false;
+}
+
 static void
 put_if_known(
     struct emitter *e, struct span local, const struct leaf *leaf, const struct leaf *other)
 {
-	if (leaf->verdict != LEAF_UNKNOWN || other->verdict != LEAF_UNKNOWN)
+	if (leaf->verdict != LEAF_UNKNOWN || other->verdict != LEAF_UNKNOWN || has_rule(e, local))
 		put(e, KEY_USER, local, leaf);
 }
 
@@ -342,6 +359,7 @@ begin_domain(struct emitter *e, struct span name)
 	}
 	if (class == POSTFIX_CLASS_LOCAL && e->p->is.allow_percent_hack)
 		e->d->flags = DOMAIN_SERVED | DOMAIN_TABLE | DOMAIN_PERCENT;
+	e->d->patterns = e->rules;
 	if (e->p->is.recipient_delimiter.len > 0) {
 		e->d->delimiters = collection_keep(e->c, e->p->is.recipient_delimiter);
 		e->d->owner_request = e->p->is.owner_request_special;
@@ -435,9 +453,78 @@ warn_count(struct emitter *e, uint64_t count, const char *what)
 	report_warning(e->p->report, e->p->source, 0, what, span_str(detail));
 }
 
+/* One rule, as a row of the record: what becomes of mail for its addresses. */
+static void
+put_rule(struct emitter *e, const struct postfix_rule *rule, bool is_canonical, struct buf *b)
+{
+	uint8_t octets[512];
+	struct buf value = BUF_OVER(octets);
+	struct postfix_outcome o = {.reason = POSTFIX_LATE};
+	struct span rest = rule->value;
+	struct postfix_address a;
+	struct leaf leaf;
+
+	e->p->word = rule->said ? rule->word : POSTFIX_IGNORE;
+	if (rule->said)
+		o.what = POSTFIX_BOUNCED;
+	else
+		while (postfix_next_address(&rest, &a)) {
+			postfix_rewrite(e->p, &a);
+			if (is_canonical)
+				postfix_deliver(e->p, &a, NULL, &o);
+			else
+				postfix_deliver_canonical(e->p, &a, NULL, &o);
+		}
+	if (o.what == 0)
+		o.what = POSTFIX_TEMPORARY;
+	o.forwarded = true;
+	leaf = leaf_of(e->p, &o);
+	leaf_put(&value, &leaf);
+	buf_put_u16(b, (uint16_t)rule->expression.len);
+	buf_put_span(b, rule->expression);
+	buf_put_u16(b, (uint16_t)value.len);
+	buf_put_span(b, buf_span(&value));
+}
+
+static void
+put_rules(struct emitter *e, const struct postfix_list *list, bool is_canonical, struct buf *b)
+{
+	for (const struct postfix_item *i = list->first; i != NULL; i = i->next) {
+		if (i->table == NULL || i->table->kind != POSTFIX_RULES)
+			continue;
+		for (const struct postfix_rule *r = i->table->first_rule; r != NULL; r = r->next)
+			if (!r->said || r->word != POSTFIX_IGNORE)
+				put_rule(e, r, is_canonical, b);
+	}
+}
+
+static void
+emit_rules(struct emitter *e)
+{
+	static uint8_t octets[50000];
+	uint8_t key_octets[8];
+	struct buf b = BUF_OVER(octets), key = BUF_OVER(key_octets);
+	struct place place = {e->p->source, 0}, first;
+
+	put_rules(e, &e->p->is.recipient_canonical_maps, true, &b);
+	put_rules(e, &e->p->is.canonical_maps, true, &b);
+	put_rules(e, &e->p->is.virtual_alias_maps, false, &b);
+	if (b.len == 0 && !b.full)
+		return;
+	e->rules = rules_new_table(&e->c->rules);
+	key_put_u32(&key, KEY_PATTERNS, e->rules);
+	if (b.full)
+		report_error(
+		    e->p->report, e->p->source, 0, "more rules than a record can hold", nothing);
+	if (b.full || collection_put(e->c, NULL, buf_span(&key), buf_span(&b), place, &first) !=
+			  COLLECTION_ADDED)
+		e->p->failed = true;
+}
+
 static void
 emit_all(struct emitter *e)
 {
+	emit_rules(e);
 	for (const struct postfix_named_domain *d = e->names->first; d != NULL && !e->p->failed;
 	     d = d->next)
 		emit_domain(e, d);

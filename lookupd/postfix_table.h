@@ -25,11 +25,20 @@ enum postfix_kind {
 	POSTFIX_LISTED, /* all its rows are known */
 	POSTFIX_STATIC, /* every key has the same value */
 	POSTFIX_PASSWD, /* the accounts of the host */
+	POSTFIX_RULES,  /* regexp: expressions, asked with whole addresses only */
 	POSTFIX_SAID,   /* cannot be listed: the operator says what holds */
 };
 
 /* What holds for an address that is otherwise unknown and may be in a table that is not listed. */
 enum postfix_word { POSTFIX_IGNORE, POSTFIX_ACCEPT, POSTFIX_DEFER };
+
+struct postfix_rule {
+	struct span expression, value;
+	uint32_t line;
+	bool said; /* the operator says what holds, since the value depends on the address */
+	enum postfix_word word;
+	struct postfix_rule *next;
+};
 
 struct postfix_table {
 	struct postfix_table *next; /* of the installation */
@@ -40,7 +49,8 @@ struct postfix_table {
 	struct keymap rows;
 	struct postfix_row *first, **tail;
 	struct span value; /* of POSTFIX_STATIC */
-	bool aliases;      /* read with postalias: keys are names, values lists of addresses */
+	struct postfix_rule *first_rule, **rule_tail;
+	bool aliases; /* read with postalias: keys are names, values lists of addresses */
 };
 
 /* What reading tables needs. */

@@ -405,6 +405,46 @@ what_cannot_be_listed_is_refused(void **state)
 }
 
 static void
+rules(void **state)
+{
+	static const struct file files[] = {
+	    {"virtual", "u@va.test ann@local.test\nre-7@va.test nouser@local.test\n"},
+	    {"rules",
+		"# comment\n/^re-[0-9]+@va\\.test$/ joe@local.test\n"
+		"/^dead-.*@va\\.test$/\n  nouser@local.test\n/^(.*)@dyn\\.test$/ $1@local.test\n"},
+	    {NULL, NULL}};
+	static const struct row rows[] = {
+	    {"re-12@va.test", "accept"},
+	    {"RE-12@VA.test", "accept"},
+	    {"re-7@va.test", "unknown"}, /* the table before it has it */
+	    {"re-x@va.test", "unknown"},
+	    {"re-12+x@va.test", "unknown"}, /* rules see the whole address only */
+	    {"dead-x@va.test", "unknown"},
+	    {"u+x@va.test", "accept"},
+	    {"any@dyn.test", "defer"},
+	    {"any@va.test", "unknown"},
+	    {NULL, NULL},
+	};
+	static const char main_cf[] =
+	    "recipient_delimiter = +\nvirtual_alias_domains = va.test dyn.test\n"
+	    "virtual_alias_maps = hash:%D/virtual regexp:%D/rules\n";
+	char options[128];
+
+	(void)state;
+	assert_int_not_equal(compile_installation(main_cf, files, ""), 0);
+	assert_non_null(strstr(messages, "/rules:5: error: the result of this rule depends"));
+	snprintf(options, sizeof(options), ",rule:%s/rules:5=defer", dir);
+	check(main_cf, files, options, rows);
+	put_file("rules", "if /x/\n/a/ b\nendif\n", 0644);
+	assert_int_not_equal(
+	    compile_installation("virtual_alias_maps = regexp:%D/rules\n", NULL, ""), 0);
+	assert_non_null(strstr(messages, "/rules:1: error: if, endif"));
+	assert_int_not_equal(
+	    compile_installation("relay_recipient_maps = regexp:%D/rules\n", NULL, ""), 0);
+	assert_non_null(strstr(messages, "relay_recipient_maps = regexp:"));
+}
+
+static void
 programs_that_fail_fail_the_compile(void **state)
 {
 	(void)state;
@@ -431,6 +471,7 @@ main(void)
 	    cmocka_unit_test(temporary_mailboxes),
 	    cmocka_unit_test(transports),
 	    cmocka_unit_test(what_cannot_be_listed_is_refused),
+	    cmocka_unit_test(rules),
 	    cmocka_unit_test(programs_that_fail_fail_the_compile),
 	};
 
