@@ -52,16 +52,16 @@ struct postfix_parameters {
 	    fallback_transport_maps, mailbox_transport_maps, mailbox_command_maps;
 	struct span myhostname, mydomain, myorigin, recipient_delimiter, double_bounce_sender,
 	    empty_address_recipient, luser_relay, fallback_transport, mailbox_transport,
-	    mailbox_command, home_mailbox, mail_spool_directory, forward_path, local_transport,
-	    virtual_transport, relay_transport, default_transport, inet_interfaces,
-	    proxy_interfaces, parent_domain_matches_subdomains, propagate_unmatched_extensions,
+	    mailbox_command, home_mailbox, forward_path, local_transport, virtual_transport,
+	    relay_transport, default_transport, inet_interfaces, proxy_interfaces,
+	    parent_domain_matches_subdomains, propagate_unmatched_extensions,
 	    allow_mail_to_commands, allow_mail_to_files, canonical_classes,
 	    recipient_canonical_classes, masquerade_domains, masquerade_classes,
 	    virtual_minimum_uid, virtual_alias_recursion_limit, virtual_alias_expansion_limit,
 	    smtpd_recipient_restrictions, smtpd_relay_restrictions;
 	bool append_at_myorigin, append_dot_mydomain, swap_bangpath, allow_percent_hack,
 	    allow_min_user, allow_untrusted_routing, owner_request_special, require_home_directory,
-	    smtpd_reject_unlisted_recipient, resolve_null_domain;
+	    smtpd_reject_unlisted_recipient;
 };
 
 struct postfix_notes;

@@ -230,6 +230,32 @@ add_list(struct postfix_names *names, const struct postfix_list *list)
 			add_domain(names, i->word);
 }
 
+/* "[192.0.2.1]": addresses of the host itself. Only those that are written down are known. */
+static void
+add_literals(struct postfix_names *names)
+{
+	const struct span *lists[] = {
+	    &names->p->is.inet_interfaces, &names->p->is.proxy_interfaces};
+	struct span word;
+
+	add_domain(names, SPAN("[127.0.0.1]"));
+	add_domain(names, SPAN("[ipv6:::1]"));
+	for (size_t i = 0; i < 2; i++) {
+		struct span rest = *lists[i];
+
+		while (postfix_next_word(&rest, &word)) {
+			uint8_t octets[80];
+			struct buf b = BUF_OVER(octets);
+
+			buf_put_str(&b, span_find(word, ':') < word.len ? "[ipv6:" : "[");
+			buf_put_lower(&b, word);
+			buf_put_u8(&b, ']');
+			if (!b.full && address_literal_ok(buf_span(&b)))
+				add_domain(names, buf_span(&b));
+		}
+	}
+}
+
 /* ~/.forward+extension makes an extension of its own. */
 static void
 add_forward_files(struct postfix_names *names, const struct postfix_user *u)
@@ -298,8 +324,7 @@ postfix_names_gather(struct postfix *p, struct postfix_names *names_out)
 	bare = add_domain(names_out, SPAN(""));
 	for (size_t i = 0; i < 4; i++)
 		add_list(names_out, lists[i]);
-	add_domain(names_out, SPAN("[127.0.0.1]"));
-	add_domain(names_out, SPAN("[ipv6:::1]"));
+	add_literals(names_out);
 	add_local(names_out, bare, SPAN("postmaster"));
 	add_local(names_out, bare, SPAN("mailer-daemon"));
 	add_local(names_out, bare, p->is.double_bounce_sender);

@@ -74,7 +74,6 @@ static const struct parameter {
     {"owner_request_special", FLAG, OFFSET(owner_request_special)},
     {"require_home_directory", FLAG, OFFSET(require_home_directory)},
     {"smtpd_reject_unlisted_recipient", FLAG, OFFSET(smtpd_reject_unlisted_recipient)},
-    {"resolve_null_domain", FLAG, OFFSET(resolve_null_domain)},
 };
 
 enum { PARAMETERS = sizeof(parameters) / sizeof(parameters[0]) };
@@ -487,6 +486,33 @@ complain_unused(struct postfix *p)
 		}
 }
 
+/* What is not followed here, and may make a difference. */
+static void
+warn_unfollowed(struct postfix *p)
+{
+	struct span classes = p->is.masquerade_classes, word;
+	const struct span *restrictions[] = {
+	    &p->is.smtpd_recipient_restrictions, &p->is.smtpd_relay_restrictions};
+
+	while (p->is.masquerade_domains.len > 0 && postfix_next_word(&classes, &word))
+		if (span_eq_nocase(word, SPAN("envelope_recipient"))) {
+			report_error(p->report, p->source, 0,
+			    "masquerading of recipients is not followed", p->is.masquerade_domains);
+			p->failed = true;
+		}
+	for (size_t i = 0; i < 2; i++) {
+		struct span rest = *restrictions[i];
+
+		while (postfix_next_word(&rest, &word))
+			if (span_eq_nocase(word, SPAN("check_recipient_access")))
+				report_warning(p->report, p->source, 0,
+				    "check_recipient_access is not followed: what it refuses is "
+				    "accepted "
+				    "here",
+				    nothing);
+	}
+}
+
 bool
 postfix_setup(struct postfix *p, const char *text)
 {
@@ -510,6 +536,8 @@ postfix_setup(struct postfix *p, const char *text)
 		postfix_read_accounts(p);
 	if (!p->failed)
 		complain_unused(p);
+	if (!p->failed)
+		warn_unfollowed(p);
 	return !p->failed;
 }
 

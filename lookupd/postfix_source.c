@@ -334,7 +334,7 @@ put_name(struct emitter *e, const struct origins *o, struct span local)
 
 /* ---- domains ------------------------------------------------------------------------------------------------------ */
 
-/* Returns: false when it is not served. */
+/* Returns: false when it is not served, or another one stands for it. */
 static bool
 begin_domain(struct emitter *e, struct span name)
 {
@@ -355,6 +355,13 @@ begin_domain(struct emitter *e, struct span name)
 	e->d = collection_domain(e->c, name, (struct place){e->p->source, 0});
 	if (e->d == NULL) {
 		e->p->failed = e->p->trouble = true;
+		return false;
+	}
+	/* append_dot_mydomain: a short name is asked for as the long one. */
+	if (!span_eq_nocase(domain, name)) {
+		e->d->real = collection_keep(e->c, domain);
+		if (e->d->real.p == NULL)
+			e->p->failed = e->p->trouble = true;
 		return false;
 	}
 	if (class == POSTFIX_CLASS_LOCAL && e->p->is.allow_percent_hack)
