@@ -12,7 +12,7 @@
 enum {
 	LAYOUT_VERSION = 1,
 	LAYOUT_FILE_MAX = 1024 * 1024 * 1024, /* octets */
-	LAYOUT_PROBES_MAX = 1024,             /* longest run of used slots in a hash table */
+	LAYOUT_PROBES_MAX = 1024,             /* keys of one hash value */
 	LAYOUT_END_MARK_LEN = 8 + 8 + 32,     /* magic, octets before the mark, their SHA-256 */
 	LAYOUT_LOCAL_MAX = 256,               /* octets of a local part in a key */
 	LAYOUT_PREFIX_MAX = 512,              /* octets of the prefix of a virtual domain */
