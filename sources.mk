@@ -129,14 +129,29 @@ SRC_lookupd := \
 	lookupd/guard.c \
 	lookupd/inspect.c \
 	lookupd/keymap.c \
+	lookupd/ldif.c \
+	lookupd/ldif_source.c \
 	lookupd/list.c \
 	lookupd/list_reader.c \
 	lookupd/loader.c \
 	lookupd/lookup.c \
 	lookupd/lookup_box.c \
 	lookupd/lookup_domain.c \
+	lookupd/pattern.c \
 	lookupd/pool.c \
 	lookupd/observe.c \
+	lookupd/postfix_accounts.c \
+	lookupd/postfix_files.c \
+	lookupd/postfix_final.c \
+	lookupd/postfix_find.c \
+	lookupd/postfix_local.c \
+	lookupd/postfix_names.c \
+	lookupd/postfix_resolve.c \
+	lookupd/postfix_rules.c \
+	lookupd/postfix_setup.c \
+	lookupd/postfix_source.c \
+	lookupd/postfix_table.c \
+	lookupd/postfix_text.c \
 	lookupd/publish.c \
 	lookupd/record.c \
 	lookupd/record_box.c \

@@ -88,6 +88,8 @@ build_domain(const struct collected_domain *from, struct domain *d_out)
 	    .prefix = from->prefix,
 	    .has_prefix = from->has_prefix,
 	    .has_aliases = from->has_aliases,
+	    .owner_request = from->owner_request,
+	    .patterns = from->patterns,
 	    .delimiters = from->delimiters,
 	    .charset = from->charset,
 	    .class = from->class,

@@ -74,34 +74,76 @@ cdbfile_next(const struct cdbfile *c, uint32_t *at, struct span *key_out, struct
 
 /* ---- hash tables --------------------------------------------------------------------------- */
 
-/* Longest run of used slots, the end of the table being followed by its beginning. */
-struct run {
-	uint32_t first; /* run at the beginning, while no free slot has been seen */
-	uint32_t now, longest;
-	bool gap;
-};
+/*
+ * Runs of used slots. A question walks through one to its end, and compares a key wherever the
+ * hash value is its own. Names that are counted up make runs of some thousand slots; what must be
+ * few are keys of one hash value.
+ */
+enum { RUN_MAX = 16 * 1024 };
 
-static void
-run_slot(struct run *r, bool used)
+static int
+compare_hashes(const void *a, const void *b)
 {
-	if (!used) {
-		r->gap = true;
-		r->now = 0;
-		return;
-	}
-	r->now++;
-	if (!r->gap)
-		r->first = r->now;
-	if (r->now > r->longest)
-		r->longest = r->now;
+	uint32_t x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x < y ? -1 : x > y;
 }
 
-static uint32_t
-run_longest(const struct run *r)
-{
-	uint32_t around = r->gap ? r->now + r->first : r->now;
+struct slots {
+	const uint8_t *p;
+	size_t count;
+};
 
-	return around > r->longest ? around : r->longest;
+static uint32_t
+slot_hash(const struct slots *s, size_t i)
+{
+	return cdb_unpack(s->p + i % s->count * SLOT_LEN);
+}
+
+static bool
+slot_used(const struct slots *s, size_t i)
+{
+	return cdb_unpack(s->p + i % s->count * SLOT_LEN + 4) != 0;
+}
+
+/* In: a run of len used slots from `from` on, perhaps around the end. */
+static bool
+run_ok(const struct slots *s, size_t from, size_t len, uint32_t probes_max)
+{
+	uint32_t hashes[RUN_MAX];
+	size_t same = 1;
+
+	if (len <= probes_max || len > RUN_MAX)
+		return len <= probes_max;
+	for (size_t i = 0; i < len; i++)
+		hashes[i] = slot_hash(s, from + i);
+	qsort(hashes, len, sizeof(hashes[0]), compare_hashes);
+	for (size_t i = 1; i < len && same <= probes_max; i++)
+		same = hashes[i] == hashes[i - 1] ? same + 1 : 1;
+	return same <= probes_max;
+}
+
+/* A table is at most half full, as cdb makes it; one without a free slot is none. */
+static bool
+runs_ok(const struct slots *s, uint32_t probes_max)
+{
+	size_t gap = 0, len = 0;
+
+	while (gap < s->count && slot_used(s, gap))
+		gap++;
+	if (gap == s->count)
+		return s->count == 0;
+	for (size_t i = gap + 1; i <= gap + s->count; i++) {
+		if (slot_used(s, i))
+			len++;
+		else if (!run_ok(s, i - len, len, probes_max))
+			return false;
+		else
+			len = 0;
+	}
+	return true;
 }
 
 /* Returns: NULL, or what is wrong with a used slot. */
@@ -118,13 +160,12 @@ check_slot(const struct cdbfile *c, unsigned table, uint32_t hash, uint32_t reco
 static const char *
 check_slots(struct cdbfile_check *check, const struct cdbfile *c, uint64_t len, uint32_t probes_max)
 {
-	struct run run = {0};
+	struct slots slots = {c->octets.p + check->at, len / SLOT_LEN};
 	const char *wrong;
 
 	for (const uint8_t *p = c->octets.p + check->at, *end = p + len; p < end; p += SLOT_LEN) {
 		uint32_t record = cdb_unpack(p + 4);
 
-		run_slot(&run, record != 0);
 		if (record == 0)
 			continue;
 		wrong = check_slot(c, check->tables, cdb_unpack(p), record);
@@ -132,7 +173,7 @@ check_slots(struct cdbfile_check *check, const struct cdbfile *c, uint64_t len, 
 			return wrong;
 		check->used++;
 	}
-	return run_longest(&run) > probes_max ? "too many keys with the same hash value" : NULL;
+	return runs_ok(&slots, probes_max) ? NULL : "too many keys with the same hash value";
 }
 
 void

@@ -29,7 +29,8 @@ struct collected_domain {
 	struct span real;   /* it is an alias of this domain; else empty */
 	struct span prefix; /* of DOMAIN_VIRTUAL */
 	struct span delimiters, charset;
-	bool has_prefix, has_aliases;
+	uint32_t patterns; /* number of its P record; 0: none */
+	bool has_prefix, has_aliases, owner_request;
 	uint8_t wild_octets[32];
 	size_t wild_octet_count;
 	uint8_t wild_lengths[LAYOUT_BITS_LEN];

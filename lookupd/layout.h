@@ -12,7 +12,7 @@
 enum {
 	LAYOUT_VERSION = 1,
 	LAYOUT_FILE_MAX = 1024 * 1024 * 1024, /* octets */
-	LAYOUT_PROBES_MAX = 1024,             /* longest run of used slots in a hash table */
+	LAYOUT_PROBES_MAX = 1024,             /* keys of one hash value */
 	LAYOUT_END_MARK_LEN = 8 + 8 + 32,     /* magic, octets before the mark, their SHA-256 */
 	LAYOUT_LOCAL_MAX = 256,               /* octets of a local part in a key */
 	LAYOUT_PREFIX_MAX = 512,              /* octets of the prefix of a virtual domain */
@@ -54,6 +54,7 @@ enum layout_key {
 	KEY_CATCH_ALL = 'C',    /* + table u32 */
 	KEY_ALIAS = 'A',        /* + table u32, alias that goes before a user */
 	KEY_ROUTE = 'R',        /* + route u16 */
+	KEY_PATTERNS = 'P',     /* + list u32: rules for what has no record of its own */
 	KEY_TABLE = 'T',        /* + table u32: how a table is asked that a leaf leads to */
 };
 
@@ -117,10 +118,12 @@ enum {
 	DOMAIN_ALIASES = 8,      /* empty: A records exist in its tables */
 	DOMAIN_CLASS = 9,        /* policy class of recipients without one */
 	DOMAIN_SIZE = 10,        /* u64, size limit of recipients without one */
-	DOMAIN_HOST_CHARSET = 11, /* of T records, 32 octets: octets that the domain may have */
-	DOMAIN_COUNT = 0x81,      /* u64, recipients */
-	DOMAIN_ACCEPTS = 0x82,    /* u64, recipients that are accepted */
-	DOMAIN_BEFORE = 0x83,     /* u64 accepted by the database before, u64 of these no more */
+	DOMAIN_HOST_CHARSET = 11,  /* of T records, 32 octets: octets that the domain may have */
+	DOMAIN_OWNER_REQUEST = 12, /* empty: owner-... and ...-request are never cut */
+	DOMAIN_PATTERNS = 13,      /* u32: a P record */
+	DOMAIN_COUNT = 0x81,       /* u64, recipients */
+	DOMAIN_ACCEPTS = 0x82,     /* u64, recipients that are accepted */
+	DOMAIN_BEFORE = 0x83,      /* u64 accepted by the database before, u64 of these no more */
 };
 
 /*

@@ -3,6 +3,8 @@
 #include "lib/bug.h"
 #include "lib/idn.h"
 
+#include "lookupd/pattern.h"
+
 enum step
 lookup_decide(struct question *q, enum rcpt_verdict verdict)
 {
@@ -184,15 +186,30 @@ literal_only(struct span local)
 	return false;
 }
 
-/* The local part up to the first delimiter; never an empty one. */
+/* Postfix cuts nothing off owner-... and ...-request when "-" is a delimiter. */
+static bool
+never_cut(const struct question *q)
+{
+	struct span local = q->local;
+
+	return q->record.owner_request &&
+	       span_find(q->record.delimiters, '-') < q->record.delimiters.len &&
+	       (span_eq(span_head(local, 6), SPAN("owner-")) ||
+		   (local.len > 8 && span_eq(span_from(local, local.len - 8), SPAN("-request"))));
+}
+
+/* The local part up to the first delimiter; one at its beginning cuts nothing. */
 static enum step
 ask_delimited(struct question *q, uint32_t table)
 {
-	for (size_t i = 1; i < q->local.len; i++)
-		if (span_find(q->record.delimiters, q->local.p[i]) < q->record.delimiters.len)
-			return lookup_ask(
-			    q, KEY_USER, table, span_head(q->local, i), MATCH_DELIMITED);
-	return STEP_NEXT;
+	size_t i = 0;
+
+	while (i < q->local.len &&
+	       span_find(q->record.delimiters, q->local.p[i]) == q->record.delimiters.len)
+		i++;
+	return i > 0 && i < q->local.len
+	           ? lookup_ask(q, KEY_USER, table, span_head(q->local, i), MATCH_DELIMITED)
+	           : STEP_NEXT;
 }
 
 /* The longest recorded beginning that ends in a break octet. */
@@ -211,6 +228,45 @@ ask_wild(struct question *q, uint32_t table)
 	return STEP_NEXT;
 }
 
+/* Octets behind a length of two. */
+static bool
+take_long(struct cursor *c, struct span *s_out)
+{
+	uint16_t len;
+
+	return cursor_u16(c, &len) && cursor_bytes(c, len, s_out);
+}
+
+/* Rules, the first that matches the whole address decides: expression, leaf. */
+static enum step
+ask_patterns(struct question *q)
+{
+	uint8_t octets[8];
+	struct buf key = BUF_OVER(octets);
+	struct span value, expression, leaf;
+	struct span address = span_of(q->local.p, q->local.len + 1 + q->domain.len);
+	struct cursor c;
+	struct pattern pattern;
+
+	key_put_u32(&key, KEY_PATTERNS, q->record.patterns);
+	switch (lookup_get(q, buf_span(&key), &value)) {
+	case CDBFILE_NONE:
+		return lookup_record_trouble(q, RECORD_MALFORMED);
+	case CDBFILE_FOUND:
+		break;
+	default:
+		return STEP_DECIDED;
+	}
+	for (c = cursor_over(value); c.left > 0;) {
+		if (!take_long(&c, &expression) || !take_long(&c, &leaf) ||
+		    pattern_compile(&pattern, expression) != NULL)
+			return lookup_record_trouble(q, RECORD_MALFORMED);
+		if (pattern_matches(&pattern, address))
+			return lookup_leaf(q, leaf, MATCH_PATTERN);
+	}
+	return STEP_NEXT;
+}
+
 static enum step
 ask_users(struct question *q, bool literal)
 {
@@ -221,7 +277,12 @@ ask_users(struct question *q, bool literal)
 			return STEP_DECIDED;
 		if (literal)
 			continue;
-		if (ask_delimited(q, table) == STEP_DECIDED || ask_wild(q, table) == STEP_DECIDED)
+		if (i == 0 && q->record.patterns != 0 && ask_patterns(q) == STEP_DECIDED)
+			return STEP_DECIDED;
+		if (never_cut(q))
+			continue;
+		/* What is said of extensions goes before what is said of the name. */
+		if (ask_wild(q, table) == STEP_DECIDED || ask_delimited(q, table) == STEP_DECIDED)
 			return STEP_DECIDED;
 	}
 	return STEP_NEXT;
@@ -398,6 +459,7 @@ lookup_match_name(enum lookup_match match)
 	    [MATCH_EXTENSIONS] = "extensions",
 	    [MATCH_CATCH_ALL] = "catch-all",
 	    [MATCH_BOX] = "box",
+	    [MATCH_PATTERN] = "pattern",
 	    [MATCH_DOMAIN] = "domain",
 	    [MATCH_POSTMASTER] = "postmaster",
 	    [MATCH_OBSERVED] = "observed",

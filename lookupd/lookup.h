@@ -17,6 +17,7 @@ enum lookup_match {
 	MATCH_DELIMITED,  /* the local part without its extension */
 	MATCH_EXTENSIONS, /* a record for all extensions of a local part */
 	MATCH_CATCH_ALL,
+	MATCH_PATTERN,    /* an expression on the whole address */
 	MATCH_BOX,        /* a file, or its absence, of the user who has the box */
 	MATCH_DOMAIN,     /* every local part of the domain */
 	MATCH_POSTMASTER, /* the configured address */

@@ -384,6 +384,21 @@ domain_aliases(void *record, struct span s)
 }
 
 static bool
+domain_owner_request(void *record, struct span s)
+{
+	((struct domain *)record)->owner_request = true;
+	return s.len == 0;
+}
+
+static bool
+domain_patterns(void *record, struct span s)
+{
+	struct cursor c = cursor_over(s);
+
+	return s.len == 4 && cursor_u32(&c, &((struct domain *)record)->patterns);
+}
+
+static bool
 domain_class(void *record, struct span s)
 {
 	((struct domain *)record)->class = s;
@@ -434,6 +449,8 @@ static const struct attr_row domain_rows[] = {
     {DOMAIN_CLASS, domain_class},
     {DOMAIN_SIZE, domain_size},
     {DOMAIN_HOST_CHARSET, domain_host_charset},
+    {DOMAIN_OWNER_REQUEST, domain_owner_request},
+    {DOMAIN_PATTERNS, domain_patterns},
     {DOMAIN_COUNT, domain_count},
     {DOMAIN_ACCEPTS, domain_accepts},
     {DOMAIN_BEFORE, domain_before},
@@ -480,6 +497,10 @@ domain_put(struct buf *b, const struct domain *d)
 	put_set(b, DOMAIN_CHARSET, d->charset);
 	if (d->has_aliases)
 		attr_put(b, DOMAIN_ALIASES, span_of("", 0));
+	if (d->patterns != 0)
+		attr_put_u32(b, DOMAIN_PATTERNS, d->patterns);
+	if (d->owner_request)
+		attr_put(b, DOMAIN_OWNER_REQUEST, span_of("", 0));
 	put_set(b, DOMAIN_CLASS, d->class);
 	if (d->size != 0)
 		attr_put_u64(b, DOMAIN_SIZE, d->size);

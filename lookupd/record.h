@@ -76,6 +76,8 @@ struct domain {
 	uint64_t size;            /* the same, octets; 0: none */
 	bool has_prefix, has_aliases;
 	struct span host_charset; /* of a T record */
+	uint32_t patterns;        /* number of its P record; 0: none */
+	bool owner_request;       /* owner-... and ...-request are never cut */
 	uint64_t count;
 	uint64_t accepts;       /* recipients that are accepted */
 	uint64_t before, taken; /* accepted by the database before, and of these no more */

@@ -5,7 +5,9 @@
 #include <unistd.h>
 
 #include "lookupd/command.h"
+#include "lookupd/ldif_source.h"
 #include "lookupd/list_reader.h"
+#include "lookupd/postfix_source.h"
 
 /* ---- list:FILE --------------------------------------------------------------------------------- */
 
@@ -60,6 +62,8 @@ static const struct {
 } kinds[] = {
     {"list:", list_source},
     {"command:", command_source},
+    {"postfix:", postfix_source},
+    {"ldif:", ldif_source},
 };
 
 enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
@@ -79,7 +83,8 @@ source_known(const char *name, struct report *report)
 {
 	if (kind_of(name) < KINDS)
 		return true;
-	report_error(report, NULL, 0, "a source is KIND:PATH, and the kinds are: list, command",
+	report_error(report, NULL, 0,
+	    "a source is KIND:PATH, and the kinds are: list, command, postfix, ldif",
 	    span_str(name));
 	return false;
 }

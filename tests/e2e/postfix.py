@@ -97,10 +97,10 @@ postlog unix-dgram n - n - 1 postlogd
 class Postfix(Backend):
     """
     In: services, lines of master.cf with {port} where this instance is to listen; settings,
-    further lines of main.cf.
+    further lines of main.cf; prepare, called with the directory before anything runs.
     """
 
-    def __init__(self, services, settings=""):
+    def __init__(self, services, settings="", prepare=None):
         self.directory = Directory("postfix")
         self.port = free_port()
         self.environment = peer_environment(MAIL_CONFIG=self.directory.join("etc"))
@@ -118,6 +118,8 @@ class Postfix(Backend):
             gid=mailbox.pw_gid, port=self.port)
         self.directory.write("etc/main.cf", MAIN.format(**values) + settings.format(**values))
         self.directory.write("etc/master.cf", MASTER + services.format(**values))
+        if prepare:
+            prepare(self.directory)
         self.maildir = Maildir(self.directory.join("mail", "all"))
         self.process = subprocess.Popen(
             [peer("postfix", "usr/lib/postfix/sbin/master"), "-c", self.directory.join("etc"),

@@ -1,0 +1,12 @@
+/*
+ * postfix:DIR[,OPTION...], see gatehouse-recipients(8).
+ */
+#ifndef LOOKUPD_POSTFIX_SOURCE_H
+#define LOOKUPD_POSTFIX_SOURCE_H
+
+#include "lookupd/source.h"
+
+enum source_status postfix_source(
+    const char *text, struct collection *c, struct report *report, uint8_t digest_out[DIGEST_LEN]);
+
+#endif
