@@ -365,6 +365,7 @@ check_clients(struct check *c)
 	check_dnslists(c);
 	check_networks(c, "proxy_from", &c->conf->top.proxy_from);
 	check_networks(c, "trusted_relays", &c->conf->top.trusted_relays);
+	check_networks(c, "dmarc.trusted_forwarders", &c->conf->dmarc.trusted_forwarders);
 	check_networks(c, "bare_lf_normalize", &c->conf->top.bare_lf_normalize);
 	check_networks(c, "bare_lf_reject", &c->conf->top.bare_lf_reject);
 }
