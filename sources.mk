@@ -165,6 +165,7 @@ SRC_validators := \
 	validators/dmarc_verdict.c \
 	validators/dmarc_walk.c \
 	validators/dns.c \
+	validators/facts.c \
 	validators/from.c \
 	validators/idn.c \
 	validators/job_queue.c \

@@ -33,7 +33,7 @@ setup_wanted(const struct conf *conf, enum program_id id)
 		return conf->tls.certificate != NULL;
 	case PROGRAM_VALIDATOR:
 	case PROGRAM_RESOLVERD:
-		return conf->spf.check || conf->dkim.check;
+		return conf->spf.check || conf->dkim.check || conf->dmarc.check;
 	case PROGRAM_QMAIL_QUEUE:
 		return local_backend(conf) != NULL;
 	case PROGRAM_SUPERVISOR:

@@ -270,6 +270,7 @@ dispatcher_new(struct loop *loop, const struct conf *conf)
 		return NULL;
 	d->loop = loop;
 	d->conf = conf;
+	network_list_parse(&conf->dmarc.trusted_forwarders, &d->forwarders, &bad);
 	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		d->workers[i].dispatcher = d;
 		d->workers[i].index = i;

@@ -56,6 +56,7 @@ spf_check(struct spf *spf, const struct spf_question *q, const struct resolver *
 	} else {
 		spf_run_place(run, SPF_PLACE_RECORD, domain, 0);
 		a->result = evaluate(spf);
+		a->no_mail = run->no_mail;
 		if (is_plain(domain)) {
 			a->domain_len = domain.len;
 			memcpy(a->domain, domain.p, domain.len);

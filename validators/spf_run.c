@@ -347,6 +347,19 @@ select_record(struct spf_run *run, struct span *record_out)
 	return n;
 }
 
+/* "v=spf1 -all": the domain sends no mail, and so nobody forwards any of it. */
+static bool
+is_only_minus_all(struct span record)
+{
+	struct span terms = span_from(record, SPAN("v=spf1").len);
+
+	while (terms.len > 0 && terms.p[0] == ' ')
+		terms = span_from(terms, 1);
+	while (terms.len > 0 && terms.p[terms.len - 1] == ' ')
+		terms.len--;
+	return span_eq_nocase(terms, SPAN("-all"));
+}
+
 /* RFC 7208 5.2, 6.1: what is missing is none for the first domain, and an error below it. */
 static bool
 record_missing(struct spf_run *run, bool first, struct span name)
@@ -381,6 +394,8 @@ spf_run_record(struct spf_run *run, const struct spf_place *place, struct span *
 		spf_run_trouble(run, SPF_PERMANENT, "more than one SPF record", name);
 	else if (!spf_record_check(*record_out, &why))
 		spf_run_trouble(run, SPF_PERMANENT, why, name);
+	if (first && n == 1)
+		run->no_mail = is_only_minus_all(*record_out);
 	return run->trouble == SPF_FINE;
 }
 

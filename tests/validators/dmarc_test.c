@@ -9,8 +9,14 @@
 
 #include <cmocka.h>
 
-#define TXT(name, text) {name, DNS_TYPE_TXT, 0, SPAN(text)}
-#define LIVES(name) {name, DNS_TYPE_A, 0, SPAN("\300\0\2\1")}
+#define TXT(name, text) \
+	{ \
+		name, DNS_TYPE_TXT, 0, SPAN(text) \
+	}
+#define LIVES(name) \
+	{ \
+		name, DNS_TYPE_A, 0, SPAN("\300\0\2\1") \
+	}
 
 static const struct zone_record records[] = {
     TXT("_dmarc.reject.example", "v=DMARC1; p=reject"),
@@ -72,25 +78,25 @@ static const struct row rows[] = {
     {"no record", "none.example", "none.example", "none.example=pass", NO_POLICY, 2},
     {"row_214 missing subdomain, sp", "gone.reject.example", "", "", DMARC_FOUND,
 	DMARC_POLICY_REJECT, "reject.example", DMARC_APART, AUTH_FAIL, 3},
-    {"row_214 missing subdomain, np", "gone.mixed.example", "", "", DMARC_FOUND,
-	DMARC_POLICY_NONE, "mixed.example", DMARC_APART, AUTH_FAIL, 4},
-    {"sp, not np", "there.mixed.example", "", "", DMARC_FOUND, DMARC_POLICY_REJECT,
+    {"row_214 missing subdomain, np", "gone.mixed.example", "", "", DMARC_FOUND, DMARC_POLICY_NONE,
 	"mixed.example", DMARC_APART, AUTH_FAIL, 4},
+    {"sp, not np", "there.mixed.example", "", "", DMARC_FOUND, DMARC_POLICY_REJECT, "mixed.example",
+	DMARC_APART, AUTH_FAIL, 4},
     {"np, not known", "trouble.mixed.example", "", "", DMARC_FOUND, DMARC_POLICY_REJECT,
 	"mixed.example", DMARC_APART, AUTH_FAIL, 4},
-    {"p, not sp", "mixed.example", "", "", DMARC_FOUND, DMARC_POLICY_QUARANTINE,
-	"mixed.example", DMARC_APART, AUTH_FAIL, 2},
+    {"p, not sp", "mixed.example", "", "", DMARC_FOUND, DMARC_POLICY_QUARANTINE, "mixed.example",
+	DMARC_APART, AUTH_FAIL, 2},
     {"row_244 two records are none", "two.example", "", "", NO_POLICY, 2},
-    {"row_244 no policy", "bad.example", "", "", DMARC_UNUSABLE, DMARC_POLICY_NONE,
-	"bad.example", DMARC_APART, AUTH_FAIL, 2},
-    {"t=y, reject", "test.example", "", "", DMARC_FOUND, DMARC_POLICY_QUARANTINE,
-	"test.example", DMARC_APART, AUTH_FAIL, 2},
-    {"t=y, quarantine", "testq.example", "", "", DMARC_FOUND, DMARC_POLICY_NONE,
-	"testq.example", DMARC_APART, AUTH_FAIL, 2},
+    {"row_244 no policy", "bad.example", "", "", DMARC_UNUSABLE, DMARC_POLICY_NONE, "bad.example",
+	DMARC_APART, AUTH_FAIL, 2},
+    {"t=y, reject", "test.example", "", "", DMARC_FOUND, DMARC_POLICY_QUARANTINE, "test.example",
+	DMARC_APART, AUTH_FAIL, 2},
+    {"t=y, quarantine", "testq.example", "", "", DMARC_FOUND, DMARC_POLICY_NONE, "testq.example",
+	DMARC_APART, AUTH_FAIL, 2},
     {"alias", "alias.example", "alias.example", "", DMARC_FOUND, DMARC_POLICY_REJECT,
 	"alias.example", DMARC_ALIGNED, AUTH_FAIL, 3},
-    {"row_247 policy not known", "lost.example", "lost.example", "lost.example=pass",
-	DMARC_TROUBLE, DMARC_POLICY_NONE, "", DMARC_APART, AUTH_FAIL, 2},
+    {"row_247 policy not known", "lost.example", "lost.example", "lost.example=pass", DMARC_TROUBLE,
+	DMARC_POLICY_NONE, "", DMARC_APART, AUTH_FAIL, 2},
     {"row_247 whose domain is not known", "reject.example", "x.y.reject.example",
 	"lost.reject.example=pass", DMARC_FOUND, DMARC_POLICY_REJECT, "reject.example",
 	DMARC_ALIGNED, AUTH_PASS, 8},
@@ -98,9 +104,8 @@ static const struct row rows[] = {
 	DMARC_POLICY_REJECT, "reject.example", DMARC_APART, AUTH_TEMPERROR, 2},
     {"row_247 key of another not known", "reject.example", "", "attack.example=temperror",
 	DMARC_FOUND, DMARC_POLICY_REJECT, "reject.example", DMARC_APART, AUTH_FAIL, 2},
-    {"row_241 order", "reject.example", "attack.example",
-	"reject.example=fail attack.example=pass", DMARC_FOUND, DMARC_POLICY_REJECT,
-	"reject.example", DMARC_APART, AUTH_FAIL, 2},
+    {"row_241 order", "reject.example", "attack.example", "reject.example=fail attack.example=pass",
+	DMARC_FOUND, DMARC_POLICY_REJECT, "reject.example", DMARC_APART, AUTH_FAIL, 2},
     {"row_241 other order", "reject.example", "attack.example",
 	"attack.example=pass reject.example=fail", DMARC_FOUND, DMARC_POLICY_REJECT,
 	"reject.example", DMARC_APART, AUTH_FAIL, 2},
@@ -193,7 +198,8 @@ every_row(void **state)
 		    a[0].spf != r->spf || a[0].dkim != r->dkim ||
 		    !span_eq(from_domain_span(&a[0].policy_domain), span_str(r->policy_domain)) ||
 		    zone.questions > r->questions)
-			fail_msg("%s: found %d, requested %d at %.*s, spf %d, dkim %s, questions %u",
+			fail_msg(
+			    "%s: found %d, requested %d at %.*s, spf %d, dkim %s, questions %u",
 			    r->name, a[0].found, a[0].requested, a[0].policy_domain.len,
 			    a[0].policy_domain.name, a[0].spf, auth_result_name(a[0].dkim),
 			    zone.questions);
@@ -245,7 +251,8 @@ row_241_243_truth_table(void **state)
 
 		for (int k = 0; k < 2; k++) {
 			pass = pass || (p[k].match == DMARC_ALIGNED && p[k].result == AUTH_PASS);
-			unsure = unsure || (p[k].match == DMARC_ALIGNED && p[k].result == AUTH_TEMPERROR) ||
+			unsure = unsure ||
+			         (p[k].match == DMARC_ALIGNED && p[k].result == AUTH_TEMPERROR) ||
 			         (p[k].match == DMARC_UNSURE &&
 				     (p[k].result == AUTH_PASS || p[k].result == AUTH_TEMPERROR));
 		}
@@ -302,7 +309,7 @@ main(void)
 	};
 	int rc;
 
-	dmarc = dmarc_new();
+	dmarc = dmarc_new(&(struct conf_strings){0, NULL});
 	if (dmarc == NULL)
 		return 1;
 	rc = cmocka_run_group_tests(tests, NULL, NULL);
