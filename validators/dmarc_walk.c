@@ -87,17 +87,31 @@ has_record(const struct dmarc_name *n)
 	return n->found == DMARC_FOUND || n->found == DMARC_UNUSABLE;
 }
 
-void
-dmarc_walk(struct dmarc_names *names, struct span name, struct dmarc_walk *walk_out)
+/*
+ * What a registry has to say matters only where nobody below it has said anything: a top-level
+ * domain whose servers do not answer defers no mail of domains that have a policy.
+ */
+static bool
+is_trouble(const struct dmarc_walk *w)
 {
-	struct dmarc_walk *w = walk_out;
+	bool any = false;
 
-	*w = (struct dmarc_walk){0};
+	for (size_t i = 0; i < w->count; i++)
+		any = any || has_record(w->steps[i]);
+	for (size_t i = 0; i < w->count; i++)
+		if (w->steps[i]->found == DMARC_TROUBLE &&
+		    !(any && suffix_is_registry(from_domain_span(&w->steps[i]->name))))
+			return true;
+	return false;
+}
+
+static void
+walk(struct dmarc_names *names, struct span name, struct dmarc_walk *w)
+{
 	while (name.len > 0 && w->count < DMARC_WALK_MAX) {
 		const struct dmarc_name *n = dmarc_name_ask(names, name);
 
 		w->steps[w->count++] = n;
-		w->trouble = w->trouble || n->found == DMARC_TROUBLE;
 		if (has_record(n) && n->record.psd != DMARC_PSD_UNSAID)
 			return;
 		name = parent_of(name);
@@ -105,6 +119,14 @@ dmarc_walk(struct dmarc_names *names, struct span name, struct dmarc_walk *walk_
 		while (w->count == 1 && labels_of(name) >= DMARC_WALK_MAX)
 			name = parent_of(name);
 	}
+}
+
+void
+dmarc_walk(struct dmarc_names *names, struct span name, struct dmarc_walk *walk_out)
+{
+	*walk_out = (struct dmarc_walk){0};
+	walk(names, name, walk_out);
+	walk_out->trouble = is_trouble(walk_out);
 }
 
 const struct dmarc_name *

@@ -64,7 +64,11 @@ received_parse(struct span value, struct received_client *client_out)
 	rest = skip_spaces(span_from(rest, word.len));
 	word = word_of(rest);
 	client_out->helo = address_domain_ok(word) ? word : span_of(NULL, 0);
-	rest = skip_spaces(span_from(rest, word.len));
+	rest = span_from(rest, word.len);
+	/* A HELO name that brings its own comment: no relay that checks it writes this. */
+	if (rest.len > 0 && !is_space(rest.p[0]))
+		return false;
+	rest = skip_spaces(rest);
 	comment = span_head(rest, rest.len > 0 && rest.p[0] == '(' ? span_find(rest, ')') : 0);
 	if (take_from_comment(comment, &client_out->ip))
 		return true;

@@ -43,6 +43,8 @@ static const struct zone_record records[] = {
     TXT("_dmarc.corp.example", "v=DMARC1; p=reject"),
     TXT("_dmarc.unit.corp.example", "v=DMARC1; p=reject; psd=n"),
     TXT("_dmarc.co.uk", "v=DMARC1; p=reject"),
+    {"_dmarc.deaf", ZONE_TIMEOUT, 0, {NULL, 0}},
+    TXT("_dmarc.corp.deaf", "v=DMARC1; p=reject"),
     TXT("_dmarc.deep.example", "v=DMARC1; p=reject; sp=quarantine"),
 };
 
@@ -119,6 +121,10 @@ static const struct row rows[] = {
 	"a.b.c.d.e.f.g.h.i.j.k.l.m.n.o.p.q.r.s.t.u.v.w.x.y.z.a.b.c.d.e.f.g.h.i.j.deep.example",
 	"deep.example", "deep.example=pass", DMARC_FOUND, DMARC_POLICY_QUARANTINE, "deep.example",
 	DMARC_ALIGNED, AUTH_PASS, 8},
+    {"registry does not answer, policy", "mail.corp.deaf", "corp.deaf", "", DMARC_FOUND,
+	DMARC_POLICY_REJECT, "corp.deaf", DMARC_ALIGNED, AUTH_FAIL, 4},
+    {"registry does not answer, no policy", "none.deaf", "none.deaf", "", DMARC_TROUBLE,
+	DMARC_POLICY_NONE, "", DMARC_APART, AUTH_FAIL, 2},
     {"row_246 suffix with psd=y", "one.bank", "two.bank", "two.bank=pass", DMARC_FOUND,
 	DMARC_POLICY_REJECT, "bank", DMARC_APART, AUTH_FAIL, 3},
     {"row_246 below it, aligned", "www.one.bank", "one.bank", "mail.one.bank=pass", DMARC_FOUND,
