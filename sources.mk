@@ -41,6 +41,8 @@ SRC_supervisor := \
 	supervisor/conf_scan.c \
 	supervisor/configuration.c \
 	supervisor/control.c \
+	supervisor/explain.c \
+	supervisor/explain_stage.c \
 	supervisor/generation.c \
 	supervisor/listeners.c \
 	supervisor/log_relay.c \
@@ -172,6 +174,7 @@ SRC_validators := \
 	validators/jobs.c \
 	validators/judge.c \
 	validators/judged.c \
+	validators/note.c \
 	validators/policy.c \
 	validators/policy_client.c \
 	validators/processes.c \

@@ -142,6 +142,9 @@ enum refusal {
 	REFUSAL_NO_REVERSE_DEFER, /* 451 4.7.25 */
 };
 
+/* It is answered with 5xx. In: an enum refusal; any value is taken. */
+bool refusal_is_for_good(unsigned reason);
+
 enum handoff_outcome {
 	HANDOFF_TAKEN,         /* 250: the back end's complete, positive answer has been read */
 	HANDOFF_NO_CONNECTION, /* 451 4.4.1 */

@@ -12,6 +12,8 @@
 #include "lib/clock.h"
 #include "lib/link.h"
 
+#include "validators/note.h"
+
 /* Everything that the libraries and the link need once they are warm. */
 static const char *const calls[] = {
     /* the link, and the sealed content by offset */
@@ -173,6 +175,50 @@ await_answer(struct child *c, uint64_t until_ms)
 }
 
 static void
+on_note(void *arg, struct span text)
+{
+	struct child *c = arg;
+	struct msg_check_note m = {text};
+
+	link_send(c->link, MSG_check_note, &m, -1);
+}
+
+/* A question with its answer, for the log. */
+static void
+note_answer(struct span name, enum dns_type type, const struct dns_reply *reply)
+{
+	static const char *const statuses[] = {
+	    "", "no such record", "no such name", "no answer", "answer past the bounds"};
+	struct span rest = dns_records(reply);
+	struct msg_dns_record record;
+	const char *what = type == DNS_TYPE_A      ? "dns A"
+	                   : type == DNS_TYPE_PTR  ? "dns PTR"
+	                   : type == DNS_TYPE_MX   ? "dns MX"
+	                   : type == DNS_TYPE_AAAA ? "dns AAAA"
+	                                           : "dns TXT";
+
+	if (!note_wanted())
+		return;
+	if (reply->status != DNS_OK)
+		note(what, name, span_str(statuses[reply->status]));
+	while (reply->status == DNS_OK && dns_next(&rest, &record)) {
+		uint8_t room[IP_TEXT_MAX];
+		struct buf text = BUF_OVER(room);
+		struct ip ip = {{[10] = 255, 255}};
+
+		if (type != DNS_TYPE_A && type != DNS_TYPE_AAAA) {
+			note(what, name, record.data);
+			continue;
+		}
+		if (record.data.len <= IP_LEN)
+			memcpy(
+			    ip.octets + IP_LEN - record.data.len, record.data.p, record.data.len);
+		ip_put(&text, &ip);
+		note(what, name, buf_span(&text));
+	}
+}
+
+static void
 ask(void *arg, struct span name, enum dns_type type, struct dns_reply *reply_out)
 {
 	enum { LATER_MS = 500 }; /* than resolverd gives up */
@@ -190,6 +236,7 @@ ask(void *arg, struct span name, enum dns_type type, struct dns_reply *reply_out
 	c->answered = false;
 	await_answer(c, until < c->dns_until_ms ? until : c->dns_until_ms);
 	c->reply = NULL;
+	note_answer(name, type, reply_out);
 }
 
 /* ---- serving it ------------------------------------------------------------------------------ */
@@ -379,6 +426,8 @@ child_serve(const void *arg, int fd)
 	if (confine(c->setup) != 0)
 		_exit(EXIT_FAILURE);
 	c->link = link_new(NULL, fd, &role, c);
+	if (c->setup->tools.conf->top.log_checks)
+		note_to(on_note, c);
 	if (c->link == NULL || !await_job(c))
 		_exit(EXIT_FAILURE);
 	do {

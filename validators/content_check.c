@@ -3,6 +3,7 @@
 #include "lib/domain_list.h"
 
 #include "validators/dkim_fields.h"
+#include "validators/note.h"
 #include "validators/received.h"
 
 /* ---- the header -------------------------------------------------------------------------------- */
@@ -87,6 +88,25 @@ is_sealed(const struct conf_strings *sealers, const struct dkim_answer *dkim)
 }
 
 static void
+note_author(const struct dmarc_author *a)
+{
+	static const char *const found[] = {
+	    "no policy", "policy at", "policy not known, no answer", "policy not understood"};
+	static const char *const policies[] = {"none", "quarantine", "reject"};
+	static const char *const matches[] = {"not aligned", "aligned", "alignment not known"};
+
+	if (!note_wanted())
+		return;
+	note("dmarc", from_domain_span(&a->domain), span_str(found[a->found]));
+	if (a->found != DMARC_FOUND)
+		return;
+	note("dmarc policy at", from_domain_span(&a->policy_domain),
+	    span_str(policies[a->requested]));
+	note("dmarc envelope", from_domain_span(&a->domain), span_str(matches[a->spf]));
+	note("dmarc signatures", from_domain_span(&a->domain), span_str(auth_result_name(a->dkim)));
+}
+
+static void
 check_dmarc(const struct content_tools *tools, const struct content_question *q,
     const struct resolver *resolver, struct content_answer *a)
 {
@@ -101,8 +121,12 @@ check_dmarc(const struct content_tools *tools, const struct content_question *q,
 		signatures[i].result = r->result;
 	}
 	buf_put_lower(&domain, envelope_domain(q));
+	for (size_t i = 0; i < a->from.count; i++)
+		note("author", from_domain_span(&a->from.domains[i]), span_of(NULL, 0));
 	dmarc_check(tools->dmarc, resolver, &a->from, signatures, a->dkim.count,
 	    domain.full ? span_of(NULL, 0) : buf_span(&domain), a->authors);
+	for (size_t i = 0; i < a->from.count; i++)
+		note_author(&a->authors[i]);
 }
 
 bool
@@ -120,8 +144,8 @@ content_check(const struct content_tools *tools, const struct content_question *
 	if ((q.checks & WANT_SPF) != 0)
 		check_relayed(tools, &q, fields, resolver, a);
 	if ((q.checks & WANT_DKIM) != 0 &&
-	    !dkim_verify_signatures(tools->dkim, &q.content, resolver, q.received, is_preferred,
-		&a->from, &a->dkim))
+	    !dkim_verify_signatures(
+		tools->dkim, &q.content, resolver, q.received, is_preferred, &a->from, &a->dkim))
 		return false;
 	a->sealed = is_sealed(&tools->conf->dmarc.trusted_sealers, &a->dkim);
 	if ((q.checks & WANT_DMARC) != 0 && a->from.status == FROM_GOOD)

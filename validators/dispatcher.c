@@ -281,6 +281,7 @@ dispatcher_new(struct loop *loop, const struct conf *conf)
 	    &conf->top.trusted_relays, &d->trusted_relays, &bad); /* checked before */
 	jobs_init(&d->jobs, loop, &d->questions, &judge_hooks, message_checks(conf),
 	    conf->limits.messages_per_process);
+	d->jobs.notes = conf->top.log_checks;
 	d->jobs.processes.zygote_hangs = on_zygote_hangs;
 	return d;
 }

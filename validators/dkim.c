@@ -6,6 +6,7 @@
 #include "validators/dkim_fields.h"
 #include "validators/dkim_signature.h"
 #include "validators/dkim_warm_up.h"
+#include "validators/note.h"
 
 enum { BODY_PART = 32 * 1024 };
 
@@ -319,9 +320,18 @@ put_result(const struct dkim_signature *s, struct dkim_result *r)
 static void
 put_answer(const struct dkim *d, struct dkim_answer *a)
 {
-	for (size_t i = 0; i < d->count; i++)
-		if (d->candidates[i].reported)
-			put_result(&d->candidates[i].signature, &a->results[a->count++]);
+	for (size_t i = 0; i < d->count; i++) {
+		const struct dkim_signature *s = &d->candidates[i].signature;
+
+		if (!d->candidates[i].reported)
+			continue;
+		note("dkim signature", span_of(s->domain, s->domain_len),
+		    span_str(auth_result_name(s->decided)));
+		if (s->reason[0] != '\0')
+			note("dkim reason", span_of(s->selector, s->selector_len),
+			    span_str(s->reason));
+		put_result(s, &a->results[a->count++]);
+	}
 }
 
 /* Most header blocks are small: reads more only while the end of this one is not in sight. */

@@ -53,7 +53,8 @@ dmarc_may_align(const struct from_authors *authors, struct span domain)
 /* ---- alignment of what was authenticated --------------------------------------------------------- */
 
 static enum dmarc_match
-match(struct dmarc *d, bool strict, struct span author, struct span organization, struct span domain)
+match(
+    struct dmarc *d, bool strict, struct span author, struct span organization, struct span domain)
 {
 	struct dmarc_walk walk;
 
@@ -219,10 +220,10 @@ judge_author(struct dmarc *d, struct dmarc_author *a, const struct dmarc_identit
 	if (!exact && at->name.len == author.len)
 		organization = organization_of(d, author);
 	a->dkim = exact ? AUTH_PASS
-			: judge_signatures(d, &at->record, author, organization, signatures, count);
+	                : judge_signatures(d, &at->record, author, organization, signatures, count);
 	/* Whether the envelope is aligned does not matter any more after a pass. */
 	a->spf = exact ? dmarc_align(true, author, author, envelope, envelope)
-		       : match(d, at->record.strict_spf, author, organization, envelope);
+	               : match(d, at->record.strict_spf, author, organization, envelope);
 }
 
 /* ---- several authors ------------------------------------------------------------------------------- */

@@ -110,8 +110,7 @@ wants_reports(const struct tags *tags)
 
 	return tags->said[TAG_RUA] && !tags->doubled[TAG_RUA] &&
 	       span_eq_nocase(span_head(uri, scheme.len), scheme) &&
-	       span_find(span_from(uri, scheme.len), '@') > 0 &&
-	       span_find(uri, '@') < uri.len;
+	       span_find(span_from(uri, scheme.len), '@') > 0 && span_find(uri, '@') < uri.len;
 }
 
 void

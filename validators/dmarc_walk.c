@@ -1,5 +1,6 @@
 #include "validators/dmarc_walk.h"
 
+#include "validators/note.h"
 #include "validators/suffix.h"
 
 /* ---- one name -------------------------------------------------------------------------------- */
@@ -15,6 +16,7 @@ select_record(const struct dns_reply *reply, struct dmarc_record *record_out)
 	while (dns_next(&rest, &record)) {
 		if (!dmarc_record_is_one(record.data))
 			continue;
+		note("dmarc record", span_of(NULL, 0), record.data);
 		if (++n == 1)
 			dmarc_record_parse(record.data, record_out);
 	}

@@ -54,8 +54,8 @@ static struct verdict
 join(struct policy_verdict policy, struct client_verdict client)
 {
 	struct verdict v = {.detail = "", .policy = policy, .client = client};
-	bool by_client = client.refuse && (!policy.refuse || !policy_is_for_good(policy.reason) ||
-					      policy_is_for_good(client.reason));
+	bool by_client = client.refuse && (!policy.refuse || !refusal_is_for_good(policy.reason) ||
+					      refusal_is_for_good(client.reason));
 
 	v.refuse = client.refuse || policy.refuse;
 	v.reason = by_client ? client.reason : policy.reason;

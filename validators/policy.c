@@ -218,27 +218,10 @@ refusal_for(enum policy_clause clause, bool reject, const struct policy_facts *f
 	return reject ? clauses[clause].reject : clauses[clause].defer;
 }
 
-bool
-policy_is_for_good(enum refusal reason)
-{
-	switch (reason) {
-	case REFUSAL_INTERNAL:
-	case REFUSAL_BUSY:
-	case REFUSAL_DNS:
-	case REFUSAL_SPF_DEFER:
-	case REFUSAL_DEFERRED:
-	case REFUSAL_LISTED_DEFER:
-	case REFUSAL_NO_REVERSE_DEFER:
-		return false;
-	default:
-		return true;
-	}
-}
-
 static void
 refuse(struct policy_verdict *v, enum policy_clause clause, enum refusal reason)
 {
-	if (v->refuse && (policy_is_for_good(v->reason) || !policy_is_for_good(reason)))
+	if (v->refuse && (refusal_is_for_good(v->reason) || !refusal_is_for_good(reason)))
 		return;
 	v->refuse = true;
 	v->reason = reason;

@@ -80,9 +80,6 @@ struct policy_verdict policy_message(const struct conf *conf, const struct polic
 /* The result of DMARC for one author. In: spf, of the envelope. */
 enum auth_result policy_dmarc(const struct policy_author *author, enum auth_result spf);
 
-/* It is answered with 5xx. */
-bool policy_is_for_good(enum refusal reason);
-
 /* Name of the option that rules a clause, as "spf.fail". */
 const char *policy_clause_name(enum policy_clause clause);
 
