@@ -169,7 +169,6 @@ SRC_validators := \
 	validators/dns.c \
 	validators/facts.c \
 	validators/from.c \
-	validators/idn.c \
 	validators/job_queue.c \
 	validators/jobs.c \
 	validators/judge.c \

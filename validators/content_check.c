@@ -1,6 +1,7 @@
 #include "validators/content_check.h"
 
 #include "lib/domain_list.h"
+#include "lib/idn.h"
 
 #include "validators/dkim_fields.h"
 #include "validators/note.h"
@@ -111,8 +112,8 @@ check_dmarc(const struct content_tools *tools, const struct content_question *q,
     const struct resolver *resolver, struct content_answer *a)
 {
 	struct dmarc_identity signatures[DKIM_REPORTED_MAX];
-	uint8_t room[DNS_NAME_MAX];
-	struct buf domain = BUF_OVER(room);
+	uint8_t room[DNS_NAME_MAX], ascii[DNS_NAME_MAX];
+	struct buf domain = BUF_OVER(room), labels = BUF_OVER(ascii);
 
 	for (size_t i = 0; i < a->dkim.count; i++) {
 		const struct dkim_result *r = &a->dkim.results[i];
@@ -120,7 +121,9 @@ check_dmarc(const struct content_tools *tools, const struct content_question *q,
 		signatures[i].domain = span_of(r->domain, r->domain_len);
 		signatures[i].result = r->result;
 	}
-	buf_put_lower(&domain, envelope_domain(q));
+	/* What is no name of the DNS is aligned with nothing. */
+	if (idn_to_ascii(envelope_domain(q), &labels) == IDN_OK && !labels.full)
+		buf_put_lower(&domain, buf_span(&labels));
 	for (size_t i = 0; i < a->from.count; i++)
 		note("author", from_domain_span(&a->from.domains[i]), span_of(NULL, 0));
 	dmarc_check(tools->dmarc, resolver, &a->from, signatures, a->dkim.count,

@@ -1,6 +1,6 @@
 #include "validators/from.h"
 
-#include "validators/idn.h"
+#include "lib/idn.h"
 
 /* An element of the list: what lies between two separators. */
 struct parser {
@@ -113,20 +113,13 @@ skip_cfws(struct parser *p)
 static bool
 domain_name(struct span text, struct from_domain *d)
 {
-	struct buf b = BUF_OVER(d->name);
-	bool ascii = true;
+	uint8_t ascii[2 * DNS_NAME_MAX];
+	struct buf labels = BUF_OVER(ascii), b = BUF_OVER(d->name);
 
-	for (size_t i = 0; i < text.len; i++)
-		ascii = ascii && text.p[i] < 128;
-	if (ascii)
-		buf_put_lower(&b, text);
-	else if (!idn_put_ascii(&b, text))
+	if (text.len > sizeof(ascii) || idn_to_ascii(text, &labels) != IDN_OK)
 		return false;
+	buf_put_lower(&b, buf_span(&labels));
 	d->len = (uint8_t)b.len;
-	/* idn2 maps other dots and letters to ours, and must not make more of them than a name has. */
-	for (size_t i = 0; i < b.len; i++)
-		if (!is_domain(b.p[i]) || b.p[i] >= 128)
-			return false;
 	return !b.full && dns_name_ok(buf_span(&b));
 }
 
