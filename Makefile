@@ -51,7 +51,7 @@ LIBS_lib := -levent_core -lseccomp -lnettle -lidn2
 LIBS_supervisor := -lconfuse
 LIBS_tlsd := -ltls -lssl -lcrypto
 LIBS_lookupd := -lcdb
-LIBS_validators := -lspf2 -lopendkim -lcrypto
+LIBS_validators := -lspf2 -lopendkim -lcrypto -lpsl
 LIBS_resolverd := -lunbound -levent
 
 include sources.mk

@@ -13,6 +13,7 @@ SRC_lib := \
 	lib/conf_pairs.c \
 	lib/digest.c \
 	lib/dnslist.c \
+	lib/domain_list.c \
 	lib/grant.c \
 	lib/idn.c \
 	lib/ip.c \
@@ -40,6 +41,8 @@ SRC_supervisor := \
 	supervisor/conf_scan.c \
 	supervisor/configuration.c \
 	supervisor/control.c \
+	supervisor/explain.c \
+	supervisor/explain_stage.c \
 	supervisor/generation.c \
 	supervisor/listeners.c \
 	supervisor/log_relay.c \
@@ -169,6 +172,7 @@ SRC_validators := \
 	validators/checks.c \
 	validators/child.c \
 	validators/clients.c \
+	validators/content_check.c \
 	validators/counters.c \
 	validators/dispatcher.c \
 	validators/dkim.c \
@@ -176,16 +180,24 @@ SRC_validators := \
 	validators/dkim_fields.c \
 	validators/dkim_signature.c \
 	validators/dkim_warm_up.c \
+	validators/dmarc.c \
+	validators/dmarc_record.c \
+	validators/dmarc_verdict.c \
+	validators/dmarc_walk.c \
 	validators/dns.c \
 	validators/fingerprint.c \
+	validators/facts.c \
+	validators/from.c \
 	validators/job_queue.c \
 	validators/jobs.c \
 	validators/judge.c \
 	validators/judged.c \
+	validators/note.c \
 	validators/policy.c \
 	validators/policy_client.c \
 	validators/processes.c \
 	validators/questions.c \
+	validators/received.c \
 	validators/sealed.c \
 	validators/spf.c \
 	validators/spf_canon.c \
@@ -193,6 +205,7 @@ SRC_validators := \
 	validators/spf_macro.c \
 	validators/spf_record.c \
 	validators/spf_run.c \
+	validators/suffix.c \
 	validators/transaction.c \
 	validators/zygote.c
 

@@ -5,7 +5,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
-static const struct span id = {(const uint8_t *)"mx.our.example", 14};
+static const char *const names[] = {"X-Spam-Flag"};
+static const struct header_rules rules = {{(const uint8_t *)"mx.our.example", 14}, {1, names}};
 
 /* The plainest forgery, looked for without any of the code under test. */
 static bool
@@ -25,7 +26,7 @@ check_parts(struct span whole, const struct header_scan *last, size_t cut)
 {
 	struct header_scan scan;
 
-	header_scan(span_head(whole, cut), false, id, &scan);
+	header_scan(span_head(whole, cut), false, &rules, &scan);
 	if (scan.block_len > last->block_len || scan.removed > last->removed)
 		abort();
 	if (scan.complete &&
@@ -43,7 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
 	if (len == 0 || len > 65536)
 		return 0;
-	header_scan(whole, true, id, &scan);
+	header_scan(whole, true, &rules, &scan);
 	if (!scan.complete || scan.block_len > len || scan.removed_len > scan.block_len)
 		abort();
 	check_parts(whole, &scan, len / 2);
@@ -54,10 +55,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	if (block == NULL)
 		return 0;
 	memcpy(block, data, scan.block_len);
-	left = header_strip(block, scan.block_len, id);
+	left = header_strip(block, scan.block_len, &rules);
 	if (left != scan.block_len - scan.removed_len || has_plain_forgery(span_of(block, left)))
 		abort();
-	header_scan(span_of(block, left), true, id, &after);
+	header_scan(span_of(block, left), true, &rules, &after);
 	if (after.removed != 0 || after.block_len != left)
 		abort();
 	free(block);

@@ -37,6 +37,8 @@ take_signatures(struct cursor *c, struct trace_facts *f, struct buf *b)
 		s.domain = take(c);
 		s.selector = take(c);
 		s.result = take_u8(c, 8);
+		s.algorithm = take_u8(c, 4);
+		s.tag = span_head(s.domain, 8);
 		if (s.domain.len == 0 || s.selector.len == 0 ||
 		    !msg_list_put(b, RECORD_dkim_result, &s))
 			break;
@@ -46,10 +48,18 @@ take_signatures(struct cursor *c, struct trace_facts *f, struct buf *b)
 }
 
 static bool
+begins(struct span line, struct span with)
+{
+	return span_eq(span_head(line, with.len), with);
+}
+
+static bool
 line_begins(struct span line)
 {
-	return line.p[0] == '\t' || span_eq(span_head(line, 15), SPAN("Received: from ")) ||
-	       span_eq(span_head(line, 24), SPAN("Authentication-Results: "));
+	return line.p[0] == '\t' || begins(line, SPAN("Received: from ")) ||
+	       begins(line, SPAN("Authentication-Results: ")) ||
+	       begins(line, SPAN("Received-SPF: ")) ||
+	       begins(line, SPAN("X-Gatehouse-Disposition: quarantine"));
 }
 
 static void
@@ -68,7 +78,7 @@ check(struct span block)
 				abort();
 		block = span_from(block, line.len + 1);
 	}
-	if (fields < 1 || fields > 2)
+	if (fields < 1 || fields > 4)
 		abort();
 }
 
@@ -87,12 +97,24 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	f.tls_cipher = take(&c);
 	f.id = take(&c);
 	f.recipient = take(&c);
-	f.null_sender = take_u8(&c, 2);
+	f.reverse_path = take(&c);
 	f.spf = take_u8(&c, 8);
 	f.spf_domain = take(&c);
 	f.dkim = take_u8(&c, 2);
 	cursor_u64(&c, &f.received);
 	take_signatures(&c, &f, &signatures);
+	f.authserv_id = take(&c);
+	f.client_name = take(&c);
+	f.tls_server_name = take(&c);
+	f.iprev = take_u8(&c, 8);
+	f.spf_helo = take_u8(&c, 8);
+	f.dmarc = take_u8(&c, 8);
+	f.author = take(&c);
+	f.dmarc_domain = take(&c);
+	f.dmarc_policy = take_u8(&c, 4);
+	f.smtputf8 = take_u8(&c, 2);
+	f.received_spf = take_u8(&c, 2);
+	f.quarantine = take_u8(&c, 2);
 	if (!trace_put(&b, &f) || b.len > TRACE_MAX - 1)
 		abort();
 	check(buf_span(&b));

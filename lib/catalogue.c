@@ -420,6 +420,26 @@ catalogue_digest(void)
 
 /* ---- enumerated values ------------------------------------------------------------------------ */
 
+bool
+refusal_is_for_good(unsigned reason)
+{
+	switch (reason) {
+	case REFUSAL_SPF_FAIL:
+	case REFUSAL_SPF_ERROR:
+	case REFUSAL_HELO:
+	case REFUSAL_FROM_MALFORMED:
+	case REFUSAL_FROM_SEVERAL:
+	case REFUSAL_DKIM_NONE:
+	case REFUSAL_DKIM_UNALIGNED:
+	case REFUSAL_DMARC:
+	case REFUSAL_LISTED:
+	case REFUSAL_NO_REVERSE:
+		return true;
+	default:
+		return false;
+	}
+}
+
 const char *
 auth_result_name(unsigned result)
 {

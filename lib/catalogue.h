@@ -123,16 +123,27 @@ enum auth_result { /* RFC 8601 2.7 */
 const char *auth_result_name(unsigned result);
 
 enum refusal {
-	REFUSAL_INTERNAL,  /* 451 4.3.0: a child crashed, hung or lied; a link is down */
-	REFUSAL_BUSY,      /* 451 4.3.2 */
-	REFUSAL_DNS,       /* 451 4.4.3 */
-	REFUSAL_SPF_FAIL,  /* 550 5.7.23, by policy */
-	REFUSAL_SPF_DEFER, /* 451 4.7.24, by policy */
+	REFUSAL_INTERNAL,       /* 451 4.3.0: a child crashed, hung or lied; a link is down */
+	REFUSAL_BUSY,           /* 451 4.3.2 */
+	REFUSAL_DNS,            /* 451 4.4.3 */
+	REFUSAL_SPF_FAIL,       /* 550 5.7.23, by policy */
+	REFUSAL_SPF_DEFER,      /* 451 4.7.24, by policy */
+	REFUSAL_SPF_ERROR,      /* 550 5.7.24 */
+	REFUSAL_HELO,           /* 550 5.7.23: of the HELO name */
+	REFUSAL_FROM_MALFORMED, /* 554 5.6.0 */
+	REFUSAL_FROM_SEVERAL,   /* 550 5.7.1 */
+	REFUSAL_DKIM_NONE,      /* 550 5.7.20 */
+	REFUSAL_DKIM_UNALIGNED, /* 550 5.7.22 */
+	REFUSAL_DMARC,          /* 550 5.7.26 */
+	REFUSAL_DEFERRED,       /* 451 4.7.1: a rule says defer */
 	REFUSAL_LISTED,           /* 550 5.7.1: on a DNS list; detail names it */
 	REFUSAL_LISTED_DEFER,     /* 451 4.7.1 */
 	REFUSAL_NO_REVERSE,       /* 550 5.7.25 */
 	REFUSAL_NO_REVERSE_DEFER, /* 451 4.7.25 */
 };
+
+/* It is answered with 5xx. In: an enum refusal; any value is taken. */
+bool refusal_is_for_good(unsigned reason);
 
 enum handoff_outcome {
 	HANDOFF_TAKEN,         /* 250: the back end's complete, positive answer has been read */
@@ -156,6 +167,16 @@ enum dns_status {
 	DNS_NO_NAME,
 	DNS_TROUBLE,  /* may be different later */
 	DNS_UNUSABLE, /* an answer past our bounds: asking again will not help */
+};
+
+enum dkim_algorithm { DKIM_OTHER, DKIM_RSA_SHA256, DKIM_ED25519_SHA256, DKIM_RSA_SHA1 };
+
+/* What a check is to find out; a set. */
+enum check_wanted {
+	WANT_SPF = 1,      /* with the client of a trusted relay's Received:, in a message job */
+	WANT_SPF_HELO = 2, /* of the HELO name too */
+	WANT_DKIM = 4,
+	WANT_DMARC = 8,
 };
 
 enum tls_failure { TLS_FAILED_HANDSHAKE, TLS_FAILED_TIMEOUT, TLS_FAILED_INTERNAL };

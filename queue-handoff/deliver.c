@@ -19,6 +19,8 @@ struct deliver {
 	struct handoff *handoff;
 	struct backends *backends;
 	struct span hostname;
+	bool received_spf;
+	struct header_rules rules;
 	uint64_t message_size;
 	struct grant_key *key;
 	const struct repeats *repeats; /* NULL: none */
@@ -28,8 +30,8 @@ struct deliver {
 };
 
 struct deliver *
-deliver_new(struct handoff *h, struct backends *backends, const char *hostname,
-    uint64_t message_size, const uint8_t key[GRANT_KEY_LEN])
+deliver_new(struct handoff *h, struct backends *backends, const struct conf *conf,
+    const uint8_t key[GRANT_KEY_LEN])
 {
 	struct deliver *d = calloc(1, sizeof(*d));
 
@@ -37,8 +39,12 @@ deliver_new(struct handoff *h, struct backends *backends, const char *hostname,
 		return NULL;
 	d->handoff = h;
 	d->backends = backends;
-	d->hostname = span_str(hostname);
-	d->message_size = message_size;
+	d->hostname = span_str(conf->top.hostname);
+	d->rules.authserv_id =
+	    conf->top.authserv_id != NULL ? span_str(conf->top.authserv_id) : d->hostname;
+	d->rules.names = conf->results.remove;
+	d->received_spf = conf->results.received_spf;
+	d->message_size = conf->limits.message_size;
 	d->key = grant_key_new(key);
 	if (d->key == NULL)
 		deliver_free(&d);
@@ -142,7 +148,7 @@ header_read(struct deliver *d, int fd, uint64_t size, size_t *have_out, struct h
 				return "unreadable";
 			have += (size_t)n;
 		}
-		header_scan(span_of(d->header, have), have == size, d->hostname, scan);
+		header_scan(span_of(d->header, have), have == size, &d->rules, scan);
 		*have_out = have;
 		if (scan->complete || have == sizeof(d->header))
 			break;
@@ -166,7 +172,7 @@ content_from_file(struct deliver *d, const struct msg_deliver *m, int fd, struct
 	r->parts.file_len = m->size;
 	if (scan->removed > 0) {
 		r->parts.content =
-		    span_of(d->header, header_strip(d->header, scan->block_len, d->hostname));
+		    span_of(d->header, header_strip(d->header, scan->block_len, &d->rules));
 		r->file_from = scan->block_len;
 		r->parts.file_len = m->size - scan->block_len;
 	}
@@ -180,11 +186,11 @@ content_inline(struct deliver *d, const struct msg_deliver *m, struct handoff_re
 	struct buf b = BUF_OVER(d->header);
 
 	r->parts.content = m->content;
-	header_scan(m->content, true, d->hostname, scan);
+	header_scan(m->content, true, &d->rules, scan);
 	if (scan->removed == 0)
 		return;
 	buf_put_span(&b, span_head(m->content, scan->block_len));
-	b.len = header_strip(b.p, b.len, d->hostname);
+	b.len = header_strip(b.p, b.len, &d->rules);
 	buf_put_span(&b, span_from(m->content, scan->block_len));
 	r->parts.content = buf_span(&b);
 }
@@ -199,6 +205,41 @@ begins_with_blank(const struct deliver *d, const struct msg_deliver *m, int fd)
 	return m->size > 0 && (first == ' ' || first == '\t');
 }
 
+static struct trace_facts
+trace_facts_of(const struct deliver *d, const struct msg_deliver *m)
+{
+	struct trace_facts f = {
+	    .hostname = d->hostname,
+	    .authserv_id = d->rules.authserv_id,
+	    .helo = m->helo,
+	    .client_name = m->client_name,
+	    .esmtp = m->esmtp != 0,
+	    .smtputf8 = m->smtputf8 != 0,
+	    .tls_version = m->tls_version,
+	    .tls_cipher = m->tls_cipher,
+	    .tls_server_name = m->tls_server_name,
+	    .id = m->id,
+	    .received = m->received,
+	    .reverse_path = m->reverse_path,
+	    .iprev = m->iprev,
+	    .spf = m->spf,
+	    .spf_domain = m->spf_domain,
+	    .spf_helo = m->spf_helo,
+	    .received_spf = d->received_spf,
+	    .dkim = m->dkim != 0,
+	    .signatures = m->signatures,
+	    .dmarc = m->dmarc,
+	    .author = m->author,
+	    .dmarc_policy = m->dmarc_policy,
+	    .dmarc_domain = m->dmarc_domain,
+	    .quarantine = m->disposition != 0,
+	};
+
+	memcpy(f.client.octets, m->client, IP_LEN);
+	memcpy(f.spf_client.octets, m->spf_client, IP_LEN);
+	return f;
+}
+
 static void
 trace_compose(
     struct deliver *d, const struct msg_deliver *m, bool blank_first, struct handoff_request *r)
@@ -206,23 +247,8 @@ trace_compose(
 	struct buf b = BUF_OVER(d->trace);
 	struct span rest = m->recipients.encoded;
 	struct msg_granted first = {0};
-	struct trace_facts f = {
-	    .hostname = d->hostname,
-	    .helo = m->helo,
-	    .esmtp = m->esmtp != 0,
-	    .smtputf8 = m->smtputf8 != 0,
-	    .tls_version = m->tls_version,
-	    .tls_cipher = m->tls_cipher,
-	    .id = m->id,
-	    .received = m->received,
-	    .null_sender = m->reverse_path.len == 0,
-	    .spf = m->spf,
-	    .spf_domain = m->spf_domain,
-	    .dkim = m->dkim != 0,
-	    .signatures = m->signatures,
-	};
+	struct trace_facts f = trace_facts_of(d, m);
 
-	memcpy(f.client.octets, m->client, IP_LEN);
 	if (m->recipients.count == 1 && msg_list_next(&rest, RECORD_granted, &first))
 		f.recipient = first.recipient;
 	trace_put(&b, &f);
@@ -331,13 +357,14 @@ request_fill(struct deliver *d, const struct msg_deliver *m, int fd, struct hand
 		return wrong;
 	/* In front of an empty file header[0] is stale; begins_with_blank() looks at the size. */
 	trace_compose(d, m, scan.removed == 0 && begins_with_blank(d, m, fd), r);
-	if (scan.removed > 0) {
+	handoff_counters[COUNT_fields_removed].value += scan.removed;
+	if (scan.claimed > 0) {
 		struct log_line l;
 
-		handoff_counters[COUNT_results_removed].value += scan.removed;
+		handoff_counters[COUNT_results_removed].value += scan.claimed;
 		log_begin(&l, EVENT_results_removed);
 		log_span(&l, "id", m->id);
-		log_u64(&l, "fields", scan.removed);
+		log_u64(&l, "fields", scan.claimed);
 		log_end(&l);
 	}
 	return NULL;

@@ -14,11 +14,11 @@
 struct deliver;
 
 /*
- * In: hostname, ours, borrowed for good; message_size, the largest content; backends, borrowed.
+ * In: conf and backends, borrowed for its lifetime.
  * Returns: NULL when memory is out.
  */
-struct deliver *deliver_new(struct handoff *h, struct backends *backends, const char *hostname,
-    uint64_t message_size, const uint8_t key[GRANT_KEY_LEN]);
+struct deliver *deliver_new(struct handoff *h, struct backends *backends, const struct conf *conf,
+    const uint8_t key[GRANT_KEY_LEN]);
 void deliver_free(struct deliver **d);
 
 /* From now on recipients that have got a message already are left out of it. In: borrowed. */

@@ -141,6 +141,27 @@ header_claims(struct span field, struct span authserv_id)
 	       value_claims(span_from(field, value), authserv_id);
 }
 
+static bool
+is_among(struct span name, const struct conf_strings *names)
+{
+	for (size_t i = 0; i < names->count; i++)
+		if (span_eq_nocase(name, span_str(names->items[i])))
+			return true;
+	return false;
+}
+
+bool
+header_is_removed(struct span field, const struct header_rules *rules)
+{
+	struct span name = span_head(field, name_len(field));
+
+	if (value_at(field, name.len) == 0)
+		return false;
+	return span_eq_nocase(name, SPAN("Received-SPF")) ||
+	       span_eq_nocase(name, SPAN("X-Gatehouse-Disposition")) ||
+	       is_among(name, &rules->names) || header_claims(field, rules->authserv_id);
+}
+
 /* ---- the block --------------------------------------------------------------------------------- */
 
 static bool
@@ -150,7 +171,8 @@ is_empty_line(struct span rest)
 }
 
 void
-header_scan(struct span octets, bool whole, struct span authserv_id, struct header_scan *out)
+header_scan(
+    struct span octets, bool whole, const struct header_rules *rules, struct header_scan *out)
 {
 	*out = (struct header_scan){0};
 	while (out->block_len < octets.len) {
@@ -167,7 +189,8 @@ header_scan(struct span octets, bool whole, struct span authserv_id, struct head
 			return;
 		if (value_at(field, name_len(field)) == 0)
 			out->malformed = true;
-		if (header_claims(field, authserv_id)) {
+		if (header_is_removed(field, rules)) {
+			out->claimed += header_claims(field, rules->authserv_id);
 			out->removed++;
 			out->removed_len += field.len;
 		}
@@ -177,7 +200,7 @@ header_scan(struct span octets, bool whole, struct span authserv_id, struct head
 }
 
 size_t
-header_strip(uint8_t *block, size_t block_len, struct span authserv_id)
+header_strip(uint8_t *block, size_t block_len, const struct header_rules *rules)
 {
 	size_t from = 0, to = 0;
 
@@ -185,7 +208,7 @@ header_strip(uint8_t *block, size_t block_len, struct span authserv_id)
 		struct span rest = span_of(block + from, block_len - from);
 		size_t len = header_field_len(rest);
 
-		if (!header_claims(span_head(rest, len), authserv_id)) {
+		if (!header_is_removed(span_head(rest, len), rules)) {
 			memmove(block + to, block + from, len);
 			to += len;
 		}

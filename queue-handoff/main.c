@@ -151,8 +151,7 @@ main(void)
 		program_fatal(&prog, "no key for the grants", 0);
 		return prog.exit_status;
 	}
-	state.deliver = deliver_new(state.handoff, &state.backends, prog.conf->top.hostname,
-	    prog.conf->limits.message_size, prog.grant_key);
+	state.deliver = deliver_new(state.handoff, &state.backends, prog.conf, prog.grant_key);
 	links_connect(state.links, state.handoff, state.deliver);
 	if (state.deliver == NULL) {
 		program_fatal(&prog, "memory", 0);

@@ -111,7 +111,21 @@ put_tls(struct buf *b, const struct trace_facts *f)
 	put_safe(b, f->tls_version, is_name_octet);
 	buf_put_str(b, " cipher=");
 	put_safe(b, f->tls_cipher, is_name_octet);
+	if (f->tls_server_name.len > 0) {
+		buf_put_str(b, " sni=");
+		put_safe(b, f->tls_server_name, is_name_octet);
+	}
 	buf_put_u8(b, ')');
+}
+
+static const char *
+protocol(const struct trace_facts *f)
+{
+	bool tls = f->tls_version.len > 0;
+
+	if (f->smtputf8)
+		return tls ? "UTF8SMTPS" : "UTF8SMTP";
+	return !f->esmtp ? "SMTP" : tls ? "ESMTPS" : "ESMTP";
 }
 
 /*
@@ -121,19 +135,21 @@ put_tls(struct buf *b, const struct trace_facts *f)
 static void
 put_received(struct buf *b, const struct trace_facts *f)
 {
-	bool tls = f->tls_version.len > 0;
-
 	buf_put_str(b, "Received: from ");
 	put_safe(b, f->helo, is_literal_octet);
 	buf_put_str(b, " (");
+	if (f->client_name.len > 0) {
+		put_safe(b, f->client_name, is_name_octet);
+		buf_put_u8(b, ' ');
+	}
 	put_literal(b, &f->client);
 	buf_put_str(b, ")\n\tby ");
 	put_safe(b, f->hostname, is_name_octet);
 	buf_put_str(b, " with ");
-	buf_put_str(b, f->smtputf8 ? "UTF8SMTP" : f->esmtp ? "ESMTP" : "SMTP");
-	buf_put_str(b, f->esmtp && tls ? "S id " : " id ");
+	buf_put_str(b, protocol(f));
+	buf_put_str(b, " id ");
 	put_safe(b, f->id, is_name_octet);
-	if (tls)
+	if (f->tls_version.len > 0)
 		put_tls(b, f);
 	if (f->recipient.len <= 512 && all(f->recipient, is_address_octet)) {
 		buf_put_str(b, "\n\tfor <");
@@ -171,11 +187,74 @@ put_property(struct buf *b, const char *property, struct span name)
 }
 
 static void
+put_iprev(struct buf *b, const struct trace_facts *f)
+{
+	uint8_t result = f->iprev;
+
+	if (result == AUTH_UNCHECKED && f->client_name.len > 0)
+		result = AUTH_PASS;
+	if (result == AUTH_UNCHECKED)
+		return;
+	buf_put_str(b, ";\n\tiprev=");
+	buf_put_str(b, result_word(result, true));
+	/* A colon is no octet of a token (RFC 2045 5.1). */
+	buf_put_str(b, ip_is_v4(&f->client) ? " policy.iprev=" : " policy.iprev=\"");
+	ip_put(b, &f->client);
+	buf_put_str(b, ip_is_v4(&f->client) ? "" : "\"");
+	if (result == AUTH_PASS && f->client_name.len <= 255 &&
+	    all(f->client_name, is_name_octet)) {
+		buf_put_str(b, " (");
+		buf_put_span(b, f->client_name);
+		buf_put_u8(b, ')');
+	}
+}
+
+static void
 put_spf(struct buf *b, const struct trace_facts *f)
 {
-	buf_put_str(b, ";\n\tspf=");
-	buf_put_str(b, result_word(f->spf, false));
-	put_property(b, f->null_sender ? "smtp.helo" : "smtp.mailfrom", f->spf_domain);
+	if (f->spf != AUTH_UNCHECKED) {
+		buf_put_str(b, ";\n\tspf=");
+		buf_put_str(b, result_word(f->spf, false));
+		put_property(
+		    b, f->reverse_path.len == 0 ? "smtp.helo" : "smtp.mailfrom", f->spf_domain);
+	}
+	if (f->spf_helo != AUTH_UNCHECKED) {
+		buf_put_str(b, ";\n\tspf=");
+		buf_put_str(b, result_word(f->spf_helo, false));
+		put_property(b, "smtp.helo", f->helo);
+	}
+}
+
+static bool
+is_base64_octet(uint8_t c)
+{
+	return ascii_is_alpha(c) || ascii_is_digit(c) || c == '+' || c == '/' || c == '=';
+}
+
+/* header.a (RFC 8601 2.7.1) and header.b (RFC 6008) tell signatures of one domain apart. */
+static void
+put_signature(struct buf *b, const struct msg_dkim_result *s)
+{
+	static const char *const algorithms[] = {
+	    [DKIM_OTHER] = NULL,
+	    [DKIM_RSA_SHA256] = "rsa-sha256",
+	    [DKIM_ED25519_SHA256] = "ed25519-sha256",
+	    [DKIM_RSA_SHA1] = "rsa-sha1",
+	};
+
+	buf_put_str(b, ";\n\tdkim=");
+	buf_put_str(b, result_word(s->result, true));
+	put_property(b, "header.d", s->domain);
+	/* Together no name of the DNS: too long to be shown whole. */
+	if (s->domain.len + s->selector.len <= 253)
+		put_property(b, "header.s", s->selector);
+	if (s->algorithm <= DKIM_RSA_SHA1 && algorithms[s->algorithm] != NULL)
+		put_property(b, "header.a", span_str(algorithms[s->algorithm]));
+	if (s->tag.len <= 8 && all(s->tag, is_base64_octet)) {
+		buf_put_str(b, " header.b=\"");
+		buf_put_span(b, s->tag);
+		buf_put_u8(b, '"');
+	}
 }
 
 static void
@@ -187,13 +266,28 @@ put_dkim(struct buf *b, const struct trace_facts *f)
 
 	while (msg_list_next(&rest, RECORD_dkim_result, &s)) {
 		some = true;
-		buf_put_str(b, ";\n\tdkim=");
-		buf_put_str(b, result_word(s.result, true));
-		put_property(b, "header.d", s.domain);
-		put_property(b, "header.s", s.selector);
+		put_signature(b, &s);
 	}
 	if (!some)
 		buf_put_str(b, ";\n\tdkim=none");
+}
+
+/* RFC 9989 has the properties: polrec.p is the policy as it holds for this author. */
+static void
+put_dmarc(struct buf *b, const struct trace_facts *f)
+{
+	static const char *const policies[] = {"none", "quarantine", "reject"};
+
+	buf_put_str(b, ";\n\tdmarc=");
+	buf_put_str(b, result_word(f->dmarc, true));
+	if (f->quarantine)
+		buf_put_str(b, " (dis=quarantine)");
+	put_property(b, "header.from", f->author);
+	if (f->dmarc_domain.len == 0)
+		return;
+	if (f->dmarc_policy < sizeof(policies) / sizeof(policies[0]))
+		put_property(b, "polrec.p", span_str(policies[f->dmarc_policy]));
+	put_property(b, "polrec.domain", f->dmarc_domain);
 }
 
 /* RFC 8601 2.2 */
@@ -201,11 +295,44 @@ static void
 put_results(struct buf *b, const struct trace_facts *f)
 {
 	buf_put_str(b, "Authentication-Results: ");
-	put_safe(b, f->hostname, is_name_octet);
-	if (f->spf != AUTH_UNCHECKED)
-		put_spf(b, f);
+	put_safe(b, f->authserv_id, is_name_octet);
+	put_iprev(b, f);
+	put_spf(b, f);
 	if (f->dkim)
 		put_dkim(b, f);
+	if (f->dmarc != AUTH_UNCHECKED)
+		put_dmarc(b, f);
+	buf_put_u8(b, '\n');
+}
+
+static bool
+has_results(const struct trace_facts *f)
+{
+	return f->iprev != AUTH_UNCHECKED || f->client_name.len > 0 || f->spf != AUTH_UNCHECKED ||
+	       f->spf_helo != AUTH_UNCHECKED || f->dkim || f->dmarc != AUTH_UNCHECKED;
+}
+
+/* ---- Received-SPF: and our own ------------------------------------------------------------------ */
+
+/* RFC 7208 9.1 */
+static void
+put_received_spf(struct buf *b, const struct trace_facts *f)
+{
+	buf_put_str(b, "Received-SPF: ");
+	buf_put_str(b, result_word(f->spf, false));
+	buf_put_str(b, "\n\tclient-ip=");
+	ip_put(b, &f->spf_client);
+	if (f->reverse_path.len <= 512 && all(f->reverse_path, is_address_octet)) {
+		buf_put_str(b, ";\n\tenvelope-from=\"");
+		buf_put_span(b, f->reverse_path);
+		buf_put_u8(b, '"');
+	}
+	buf_put_str(b, ";\n\thelo=\"");
+	put_safe(b, f->helo, is_literal_octet);
+	buf_put_str(b, "\"; identity=");
+	buf_put_str(b, f->reverse_path.len == 0 ? "helo" : "mailfrom");
+	buf_put_str(b, "; receiver=");
+	put_safe(b, f->hostname, is_name_octet);
 	buf_put_u8(b, '\n');
 }
 
@@ -213,7 +340,11 @@ bool
 trace_put(struct buf *b, const struct trace_facts *f)
 {
 	put_received(b, f);
-	if (f->spf != AUTH_UNCHECKED || f->dkim)
+	if (has_results(f))
 		put_results(b, f);
+	if (f->received_spf && f->spf != AUTH_UNCHECKED)
+		put_received_spf(b, f);
+	if (f->quarantine)
+		buf_put_str(b, "X-Gatehouse-Disposition: quarantine\n");
 	return !b->full;
 }

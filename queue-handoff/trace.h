@@ -14,25 +14,40 @@ enum { TRACE_MAX = 8192 }; /* octets of the block */
 
 /* Everything is borrowed during the call. */
 struct trace_facts {
-	struct span hostname; /* ours: by-domain and authserv-id */
-	struct span helo;     /* a domain or an address literal */
+	struct span hostname;    /* ours */
+	struct span authserv_id; /* RFC 8601 2.5 */
+	struct span helo;        /* a domain or an address literal */
 	struct ip client;
+	struct span client_name; /* forward-confirmed; empty: none */
 	bool esmtp;              /* EHLO */
 	bool smtputf8;           /* SMTPUTF8 was said, RFC 6531 */
 	struct span tls_version; /* empty: no TLS */
 	struct span tls_cipher;
+	struct span tls_server_name;
 	struct span id;
 	uint64_t received;     /* unix seconds */
 	struct span recipient; /* set only when there is exactly one; RFC 5321 7.2 */
-	bool null_sender;      /* SPF was asked for the HELO name */
-	uint8_t spf;           /* enum auth_result */
+	struct span reverse_path;
+	/* Results: enum auth_result, AUTH_UNCHECKED is not shown. */
+	uint8_t iprev;
+	uint8_t spf; /* of the reverse-path; of the HELO name when that is empty */
 	struct span spf_domain;
+	struct ip spf_client;       /* whom SPF judged */
+	uint8_t spf_helo;           /* of the HELO name, beside that */
+	bool received_spf;          /* Received-SPF: is wanted too */
 	bool dkim;                  /* signatures were looked for */
 	struct msg_list signatures; /* of struct msg_dkim_result */
+	uint8_t dmarc;
+	struct span author;       /* domain of From: */
+	uint8_t dmarc_policy;     /* 0 none, 1 quarantine, 2 reject */
+	struct span dmarc_domain; /* where it is published; empty: nowhere */
+	bool quarantine;
 };
 
-/* Appends Received: and, when something was checked, Authentication-Results:. Returns: false
- * when b is too small (never with TRACE_MAX). */
+/*
+ * Appends Received:, and as they are wanted Authentication-Results:, Received-SPF: and
+ * X-Gatehouse-Disposition:. Returns: false when b is too small (never with TRACE_MAX).
+ */
 bool trace_put(struct buf *b, const struct trace_facts *f);
 
 /* Appends a date-time of RFC 5322 3.3 in UTC. Does not ask for a time zone: there is no file of

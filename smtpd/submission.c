@@ -134,6 +134,14 @@ static const enum reply_id refusals[] = {
     [REFUSAL_LISTED_DEFER] = REPLY_listed_defer,
     [REFUSAL_NO_REVERSE] = REPLY_no_reverse,
     [REFUSAL_NO_REVERSE_DEFER] = REPLY_no_reverse_defer,
+    [REFUSAL_SPF_ERROR] = REPLY_spf_error,
+    [REFUSAL_HELO] = REPLY_helo_fail,
+    [REFUSAL_FROM_MALFORMED] = REPLY_from_malformed,
+    [REFUSAL_FROM_SEVERAL] = REPLY_from_several,
+    [REFUSAL_DKIM_NONE] = REPLY_dkim_none,
+    [REFUSAL_DKIM_UNALIGNED] = REPLY_dkim_unaligned,
+    [REFUSAL_DMARC] = REPLY_dmarc_reject,
+    [REFUSAL_DEFERRED] = REPLY_policy_defer,
 };
 
 /* In: a table of replies; what it does not have is trouble of ours. */

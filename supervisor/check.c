@@ -15,6 +15,7 @@
 
 #include "lib/address.h"
 #include "lib/dnslist.h"
+#include "lib/domain_list.h"
 #include "lib/ip.h"
 #include "lib/network.h"
 
@@ -375,11 +376,48 @@ check_few(struct check *c, const char *option, const struct conf_strings *networ
 }
 
 static void
+check_domains(struct check *c, const char *option, const struct conf_strings *domains,
+    const char *const *values)
+{
+	size_t bad;
+	const char *wrong = domain_list_check(domains, values, &bad);
+
+	if (wrong != NULL)
+		error(c, option, "\"%s\" %s", domains->items[bad], wrong);
+}
+
+static void
+check_results(struct check *c)
+{
+	const char *id = c->conf->top.authserv_id;
+
+	if (id != NULL && !address_domain_ok(span_str(id)))
+		error(c, "authserv_id", "is not a domain name");
+}
+
+/* DMARC judges by what SPF and DKIM found. */
+static void
+check_dmarc(struct check *c)
+{
+	static const char *const policies[] = {"none", "quarantine", "reject", NULL};
+	const struct conf *conf = c->conf;
+
+	check_domains(c, "dmarc.override", &conf->dmarc.override, policies);
+	check_domains(c, "dmarc.trusted_sealers", &conf->dmarc.trusted_sealers, NULL);
+	if (conf->dmarc.check && conf->dmarc.enforce && !(conf->spf.check && conf->dkim.check))
+		warning(c, "dmarc.enforce",
+		    "policies are not enforced where spf.check or dkim.check is off");
+}
+
+static void
 check_clients(struct check *c)
 {
 	check_dnslists(c);
 	check_few(c, "proxy_from", &c->conf->top.proxy_from);
 	check_few(c, "trusted_relays", &c->conf->top.trusted_relays);
+	check_networks(c, "dmarc.trusted_forwarders", &c->conf->dmarc.trusted_forwarders);
+	check_dmarc(c);
+	check_results(c);
 	check_networks(c, "bare_lf_normalize", &c->conf->top.bare_lf_normalize);
 	check_networks(c, "bare_lf_reject", &c->conf->top.bare_lf_reject);
 }

@@ -5,6 +5,7 @@
  * (run.c, generation.c); the other commands ask it (cli.c) or only read (check.c).
  */
 #include <libgen.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,26 +15,46 @@
 #include "supervisor/cli.h"
 #include "supervisor/conf_file.h"
 #include "supervisor/configuration.h"
+#include "supervisor/explain.h"
 #include "supervisor/run.h"
 
 #ifndef SYSCONFDIR
 #define SYSCONFDIR "/etc/gatehouse"
 #endif
 
-static int
-do_run(const char *config)
+enum { PATH_OCTETS = 4096, LIBEXEC_OCTETS = PATH_OCTETS + 32 };
+
+/* Where the programs are. Returns: false after saying why it cannot be known. */
+static bool
+find_libexec(char libexec[LIBEXEC_OCTETS])
 {
-	char self[4096], libexec[4096 + 32];
+	char self[PATH_OCTETS];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	if (n <= 0) {
 		fprintf(stderr, "gatehouse: /proc is needed\n");
-		return EX_OSERR;
+		return false;
 	}
 	self[n] = '\0';
 	/* Beside the directory that holds this executable, installed or in the build tree. */
-	snprintf(libexec, sizeof(libexec), "%s/../libexec/gatehouse", dirname(self));
-	return gatehouse_run(config, libexec);
+	snprintf(libexec, LIBEXEC_OCTETS, "%s/../libexec/gatehouse", dirname(self));
+	return true;
+}
+
+static int
+do_run(const char *config)
+{
+	char libexec[LIBEXEC_OCTETS];
+
+	return find_libexec(libexec) ? gatehouse_run(config, libexec) : EX_OSERR;
+}
+
+static int
+do_explain(const char *config, int argc, char **argv)
+{
+	char libexec[LIBEXEC_OCTETS];
+
+	return find_libexec(libexec) ? explain_run(config, libexec, argc, argv) : EX_OSERR;
 }
 
 static int
@@ -104,6 +125,9 @@ usage(FILE *to, int rc)
 	fprintf(to, "usage: gatehouse [-f FILE] COMMAND\n\n");
 	for (size_t i = 0; i < VERBS; i++)
 		fprintf(to, "  %-8s %s\n", verbs[i].verb, verbs[i].help);
+	fprintf(to, "  %-8s %s\n", "explain",
+	    "say what would happen to a message, and why:\n"
+	    "           explain --ip A --helo H --from S --rcpt R [--message FILE]");
 	fprintf(to, "\n  -f FILE  the configuration; default %s/gatehouse.conf\n", SYSCONFDIR);
 	return rc;
 }
@@ -116,11 +140,13 @@ main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--help") == 0)
 		return usage(stdout, EX_OK);
-	while ((option = getopt(argc, argv, "f:")) != -1) {
+	while ((option = getopt(argc, argv, "+f:")) != -1) {
 		if (option != 'f')
 			return usage(stderr, EX_USAGE);
 		config = optarg;
 	}
+	if (argc > optind && strcmp(argv[optind], "explain") == 0)
+		return do_explain(config, argc - optind, argv + optind);
 	if (argc - optind == 1)
 		for (size_t i = 0; i < VERBS; i++)
 			if (strcmp(argv[optind], verbs[i].verb) == 0)

@@ -32,8 +32,10 @@ setup_wanted(const struct conf *conf, enum program_id id)
 	case PROGRAM_TLS_KEYS:
 		return conf->tls.certificate != NULL;
 	case PROGRAM_VALIDATOR:
+		return conf->spf.check || conf->dkim.check || conf->dmarc.check;
 	case PROGRAM_RESOLVERD:
-		return conf->spf.check || conf->dkim.check;
+		return conf->spf.check || conf->dkim.check || conf->dmarc.check ||
+		       conf_judges_clients(conf);
 	case PROGRAM_QMAIL_QUEUE:
 		return local_backend(conf) != NULL;
 	case PROGRAM_SUPERVISOR:

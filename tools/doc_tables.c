@@ -74,6 +74,7 @@ static const struct {
 	const char *path, *value;
 } examples[] = {
     {"hostname", "mx1.example.net"},
+    {"authserv_id", "example.net"},
     {"recipients", "/var/lib/gatehouse/recipients.cdb"},
     {"postmaster", "admin@example.com"},
     {"observe", "example.com"},
@@ -106,6 +107,10 @@ static const struct {
     {"backend.complaints", "relaying denied"},
     {"backend.refusals", "infected"},
     {"dns.servers", "127.0.0.1:53"},
+    {"dmarc.override", "partner.example.com=none"},
+    {"dmarc.trusted_sealers", "lists.example.org"},
+    {"dmarc.trusted_forwarders", "198.51.100.7"},
+    {"results.remove", "X-Spam-Flag"},
 };
 
 const char *

@@ -4,6 +4,7 @@
 
 #include "validators/counters.h"
 #include "validators/dispatcher.h"
+#include "validators/facts.h"
 
 /* ---- what a process is told --------------------------------------------------------------------- */
 
@@ -12,7 +13,11 @@ begin_envelope(struct job *job)
 {
 	const struct transaction *t = job->owner;
 	struct msg_job_envelope out = {
-	    .helo = t->helo, .reverse_path = t->reverse_path, .stay = job->process_stays};
+	    .helo = t->helo,
+	    .reverse_path = t->reverse_path,
+	    .checks = facts_envelope_checks(t),
+	    .stay = job->process_stays,
+	};
 
 	memcpy(out.client, t->client.octets, sizeof(out.client));
 	return link_send(job->process->link, MSG_job_envelope, &out, -1);
@@ -21,12 +26,15 @@ begin_envelope(struct job *job)
 static bool
 begin_message(struct job *job)
 {
-	const struct held_message *held = job->owner->held;
-	struct msg_job_message out;
+	const struct transaction *t = job->owner;
+	const struct held_message *held = t->held;
+	struct msg_job_message out = {.helo = t->helo, .reverse_path = t->reverse_path};
 	union msg m;
 	int fd = -1;
 
 	transaction_submitted(held, &m);
+	memcpy(out.client, t->client.octets, sizeof(out.client));
+	out.checks = (uint8_t)held->content.checks;
 	out.received = m.submit.received;
 	out.size = m.submit.size;
 	out.content = m.submit.content;
@@ -58,16 +66,25 @@ name_is_plain(struct span name)
 }
 
 static bool
+take_spf(
+    struct spf_check *spf, uint8_t result, struct span domain, struct span reason, bool no_mail)
+{
+	if (!name_is_plain(domain) || result == AUTH_UNCHECKED)
+		return false;
+	spf->result = result;
+	spf->no_mail = no_mail;
+	spf->domain_len = (uint8_t)domain.len;
+	memcpy(spf->domain, domain.p, domain.len);
+	spf->reason_len = (uint8_t)reason.len;
+	memcpy(spf->reason, reason.p, reason.len);
+	return true;
+}
+
+static bool
 envelope_answered(struct transaction *t, const struct msg_job_envelope_answer *m)
 {
-	if (!name_is_plain(m->spf_domain) || m->spf == AUTH_UNCHECKED)
-		return false;
-	t->spf.result = m->spf;
-	t->spf.domain_len = (uint8_t)m->spf_domain.len;
-	memcpy(t->spf.domain, m->spf_domain.p, m->spf_domain.len);
-	t->spf.reason_len = (uint8_t)m->reason.len;
-	memcpy(t->spf.reason, m->reason.p, m->reason.len);
-	return true;
+	t->spf.helo = m->helo;
+	return take_spf(&t->spf, m->spf, m->spf_domain, m->reason, m->no_mail);
 }
 
 static void
@@ -91,14 +108,14 @@ note_signature(struct dkim_check *dkim, const struct msg_dkim_verdict *v)
 }
 
 static bool
-message_answered(struct dkim_check *dkim, const struct msg_job_message_answer *m)
+take_signatures(struct dkim_check *dkim, const struct msg_list *signatures)
 {
 	struct buf b = BUF_OVER(dkim->encoded);
-	struct span rest = m->signatures.encoded;
+	struct span rest = signatures->encoded;
 	struct msg_dkim_verdict v;
 
 	while (msg_list_next(&rest, RECORD_dkim_verdict, &v)) {
-		struct msg_dkim_result out = {v.domain, v.selector, v.result};
+		struct msg_dkim_result out = {v.domain, v.selector, v.result, v.algorithm, v.tag};
 
 		if (!name_is_plain(v.domain) || !name_is_plain(v.selector) ||
 		    !msg_list_put(&b, RECORD_dkim_result, &out))
@@ -107,9 +124,59 @@ message_answered(struct dkim_check *dkim, const struct msg_job_message_answer *m
 		dkim->count++;
 		if (v.result == AUTH_PASS)
 			dkim->passed++;
+		dkim->key_trouble = dkim->key_trouble || v.result == AUTH_TEMPERROR;
 	}
 	dkim->len = b.len;
 	return true;
+}
+
+static void
+put_domain(struct from_domain *to, struct span name)
+{
+	to->len = (uint8_t)name.len;
+	memcpy(to->name, name.p, name.len);
+}
+
+static bool
+take_authors(struct content_state *content, const struct msg_job_message_answer *m)
+{
+	struct span rest = m->authors.encoded;
+	struct msg_author_verdict v;
+
+	content->from = (enum from_status)m->from;
+	content->sealed = m->sealed;
+	while (msg_list_next(&rest, RECORD_author_verdict, &v)) {
+		struct author_check *a = &content->authors[content->author_count++];
+
+		if (!name_is_plain(v.domain) || !name_is_plain(v.policy_domain))
+			return false;
+		put_domain(&a->domain, v.domain);
+		put_domain(&a->policy_domain, v.policy_domain);
+		a->published = (enum dmarc_policy)v.published;
+		a->verdict.found = (enum dmarc_found)v.found;
+		a->verdict.requested = (enum dmarc_policy)v.requested;
+		a->verdict.spf = (enum dmarc_match)v.spf;
+		a->verdict.dkim = (enum auth_result)v.dkim;
+	}
+	return true;
+}
+
+static bool
+message_answered(struct transaction *t, const struct msg_job_message_answer *m)
+{
+	struct content_state *content = &t->held->content;
+
+	if (!take_signatures(&content->dkim, &m->signatures) || !take_authors(content, m))
+		return false;
+	if (!m->relayed)
+		return true;
+	/* Only where it was asked for. */
+	if ((content->checks & WANT_SPF) == 0)
+		return false;
+	content->relayed = true;
+	memcpy(t->spf_client.octets, m->client, sizeof(m->client));
+	t->spf.state = CHECK_DONE;
+	return take_spf(&t->spf, m->spf, m->spf_domain, m->reason, m->no_mail);
 }
 
 bool
@@ -117,7 +184,7 @@ check_answered(struct job *job, enum msg_type type, const union msg *m)
 {
 	if (type == MSG_job_envelope_answer)
 		return envelope_answered(job->owner, &m->job_envelope_answer);
-	return message_answered(&job->owner->held->dkim, &m->job_message_answer);
+	return message_answered(job->owner, &m->job_message_answer);
 }
 
 /* ---- the end of a check -------------------------------------------------------------------------- */
@@ -140,10 +207,12 @@ check_envelope_ended(struct transaction *t, bool good)
 }
 
 void
-check_message_ended(struct dkim_check *dkim, bool good)
+check_message_ended(struct content_state *content, bool good)
 {
-	dkim->state = good ? CHECK_DONE : CHECK_FAILED;
-	if (good)
+	const struct dkim_check *dkim = &content->dkim;
+
+	content->state = good ? CHECK_DONE : CHECK_FAILED;
+	if (good && (content->checks & WANT_DKIM) != 0)
 		count(dkim->count == 0    ? COUNT_dkim_none
 		      : dkim->passed == 0 ? COUNT_dkim_other
 					  : COUNT_dkim_pass);

@@ -16,6 +16,6 @@ bool check_answered(struct job *job, enum msg_type type, const union msg *m);
 /* The envelope check has ended. In: good, there is a result. */
 void check_envelope_ended(struct transaction *t, bool good);
 
-void check_message_ended(struct dkim_check *dkim, bool good);
+void check_message_ended(struct content_state *content, bool good);
 
 #endif

@@ -12,6 +12,8 @@
 #include "lib/clock.h"
 #include "lib/link.h"
 
+#include "validators/note.h"
+
 /* Everything that the libraries and the link need once they are warm. */
 static const char *const calls[] = {
     /* the link, and the sealed content by offset */
@@ -56,6 +58,7 @@ struct child {
 	enum job_type job;
 	struct ip client;
 	struct span helo, reverse_path, content; /* in room */
+	unsigned checks;                         /* set of enum check_wanted */
 	uint64_t received, size;
 	int fd; /* of the content, -1: inline */
 	uint64_t dns_until_ms;
@@ -100,6 +103,7 @@ on_envelope(void *ctx, struct link *link, const union msg *m, int *fd)
 	memcpy(c->client.octets, m->job_envelope.client, sizeof(c->client.octets));
 	c->helo = keep(c, m->job_envelope.helo);
 	c->reverse_path = keep(c, m->job_envelope.reverse_path);
+	c->checks = m->job_envelope.checks;
 	c->stay = m->job_envelope.stay;
 }
 
@@ -110,6 +114,9 @@ on_message(void *ctx, struct link *link, const union msg *m, int *fd)
 
 	(void)link;
 	begin_job(c, JOB_IS_MESSAGE);
+	c->helo = keep(c, m->job_message.helo);
+	c->reverse_path = keep(c, m->job_message.reverse_path);
+	c->checks = m->job_message.checks;
 	c->received = m->job_message.received;
 	c->size = m->job_message.size;
 	c->content = keep(c, m->job_message.content);
@@ -168,6 +175,50 @@ await_answer(struct child *c, uint64_t until_ms)
 }
 
 static void
+on_note(void *arg, struct span text)
+{
+	struct child *c = arg;
+	struct msg_check_note m = {text};
+
+	link_send(c->link, MSG_check_note, &m, -1);
+}
+
+/* A question with its answer, for the log. */
+static void
+note_answer(struct span name, enum dns_type type, const struct dns_reply *reply)
+{
+	static const char *const statuses[] = {
+	    "", "no such record", "no such name", "no answer", "answer past the bounds"};
+	struct span rest = dns_records(reply);
+	struct msg_dns_record record;
+	const char *what = type == DNS_TYPE_A      ? "dns A"
+	                   : type == DNS_TYPE_PTR  ? "dns PTR"
+	                   : type == DNS_TYPE_MX   ? "dns MX"
+	                   : type == DNS_TYPE_AAAA ? "dns AAAA"
+	                                           : "dns TXT";
+
+	if (!note_wanted())
+		return;
+	if (reply->status != DNS_OK)
+		note(what, name, span_str(statuses[reply->status]));
+	while (reply->status == DNS_OK && dns_next(&rest, &record)) {
+		uint8_t room[IP_TEXT_MAX];
+		struct buf text = BUF_OVER(room);
+		struct ip ip = {{[10] = 255, 255}};
+
+		if (type != DNS_TYPE_A && type != DNS_TYPE_AAAA) {
+			note(what, name, record.data);
+			continue;
+		}
+		if (record.data.len <= IP_LEN)
+			memcpy(
+			    ip.octets + IP_LEN - record.data.len, record.data.p, record.data.len);
+		ip_put(&text, &ip);
+		note(what, name, buf_span(&text));
+	}
+}
+
+static void
 ask(void *arg, struct span name, enum dns_type type, struct dns_reply *reply_out)
 {
 	enum { LATER_MS = 500 }; /* than resolverd gives up */
@@ -185,6 +236,7 @@ ask(void *arg, struct span name, enum dns_type type, struct dns_reply *reply_out
 	c->answered = false;
 	await_answer(c, until < c->dns_until_ms ? until : c->dns_until_ms);
 	c->reply = NULL;
+	note_answer(name, type, reply_out);
 }
 
 /* ---- serving it ------------------------------------------------------------------------------ */
@@ -193,11 +245,18 @@ static bool
 serve_envelope(struct child *c, const struct resolver *resolver)
 {
 	struct spf_question q = {.client = c->client, .helo = c->helo, .sender = c->reverse_path};
-	struct msg_job_envelope_answer out;
+	struct msg_job_envelope_answer out = {.helo = AUTH_UNCHECKED};
 	struct spf_answer answer;
 
-	spf_check(c->setup->spf, &q, resolver, &answer);
+	if ((c->checks & WANT_SPF_HELO) != 0) {
+		struct spf_question helo = {.client = c->client, .helo = c->helo};
+
+		spf_check(c->setup->tools.spf, &helo, resolver, &answer);
+		out.helo = (uint8_t)answer.result;
+	}
+	spf_check(c->setup->tools.spf, &q, resolver, &answer);
 	out.spf = (uint8_t)answer.result;
+	out.no_mail = answer.no_mail;
 	out.spf_domain = span_of(answer.domain, answer.domain_len);
 	out.reason = span_of(answer.reason, answer.reason_len);
 	return link_send(c->link, MSG_job_envelope_answer, &out, -1);
@@ -224,7 +283,8 @@ put_signatures(const struct dkim_answer *answer, struct buf *b)
 	for (size_t i = 0; i < answer->count; i++) {
 		const struct dkim_result *s = &answer->results[i];
 		struct msg_dkim_verdict v = {span_of(s->domain, s->domain_len),
-		    span_of(s->selector, s->selector_len), (uint8_t)s->result, span_str(s->reason)};
+		    span_of(s->selector, s->selector_len), (uint8_t)s->result,
+		    (uint8_t)s->algorithm, span_of(s->tag, s->tag_len), span_str(s->reason)};
 
 		if (!msg_list_put(b, RECORD_dkim_verdict, &v))
 			return false;
@@ -233,19 +293,62 @@ put_signatures(const struct dkim_answer *answer, struct buf *b)
 }
 
 static bool
+put_authors(const struct content_answer *answer, struct buf *b)
+{
+	for (size_t i = 0; i < answer->from.count; i++) {
+		const struct dmarc_author *a = &answer->authors[i];
+		struct msg_author_verdict v = {from_domain_span(&a->domain),
+		    from_domain_span(&a->policy_domain), (uint8_t)a->found, (uint8_t)a->published,
+		    (uint8_t)a->requested, (uint8_t)a->spf, (uint8_t)a->dkim};
+
+		if (!msg_list_put(b, RECORD_author_verdict, &v))
+			return false;
+	}
+	return true;
+}
+
+static void
+put_relayed(const struct content_answer *answer, struct msg_job_message_answer *out)
+{
+	out->relayed = answer->relayed;
+	if (!answer->relayed)
+		return;
+	memcpy(out->client, answer->client.octets, sizeof(out->client));
+	out->spf = (uint8_t)answer->spf.result;
+	out->spf_domain = span_of(answer->spf.domain, answer->spf.domain_len);
+	out->reason = span_of(answer->spf.reason, answer->spf.reason_len);
+	out->no_mail = answer->spf.no_mail;
+}
+
+static bool
 serve_message(struct child *c, const struct resolver *resolver)
 {
-	struct dkim_content content = {read_content, c};
-	struct msg_job_message_answer out;
-	struct dkim_answer answer;
-	uint8_t room[8000];
-	struct buf b = BUF_OVER(room);
+	static struct content_answer answer;
+	struct content_question q = {
+	    .content = {read_content, c},
+	    .received = c->received,
+	    .helo = c->helo,
+	    .reverse_path = c->reverse_path,
+	    .checks = c->checks,
+	};
+	struct msg_job_message_answer out = {0};
+	uint8_t room[6000], author_room[2500];
+	struct buf b = BUF_OVER(room), authors = BUF_OVER(author_room);
 
-	if (!dkim_check(c->setup->dkim, &content, resolver, c->received, &answer) ||
-	    !put_signatures(&answer, &b))
+	if (!content_check(&c->setup->tools, &q, resolver, &answer) ||
+	    !put_signatures(&answer.dkim, &b))
 		return false;
-	out.signatures.count = (uint16_t)answer.count;
+	out.from = (uint8_t)answer.from.status;
+	out.sealed = answer.sealed;
+	out.signatures.count = (uint16_t)answer.dkim.count;
 	out.signatures.encoded = buf_span(&b);
+	if ((c->checks & WANT_DMARC) != 0) {
+		if (!put_authors(&answer, &authors))
+			return false;
+		out.authors.count = (uint16_t)answer.from.count;
+		out.authors.encoded = buf_span(&authors);
+	}
+	put_relayed(&answer, &out);
 	return link_send(c->link, MSG_job_message_answer, &out, -1);
 }
 
@@ -323,6 +426,8 @@ child_serve(const void *arg, int fd)
 	if (confine(c->setup) != 0)
 		_exit(EXIT_FAILURE);
 	c->link = link_new(NULL, fd, &role, c);
+	if (c->setup->tools.conf->top.log_checks)
+		note_to(on_note, c);
 	if (c->link == NULL || !await_job(c))
 		_exit(EXIT_FAILURE);
 	do {
@@ -335,14 +440,20 @@ child_serve(const void *arg, int fd)
 }
 
 int
-child_prepare(struct child_setup *setup_out, uint32_t dns_timeout_ms)
+child_prepare(struct child_setup *setup_out, const struct conf *conf)
 {
-	setup_out->dns_timeout_ms = dns_timeout_ms;
+	struct content_tools *tools = &setup_out->tools;
+
+	setup_out->dns_timeout_ms = (uint32_t)conf->dns.timeout * 1000;
 	setup_out->filter = sandbox_filter_new(calls);
-	setup_out->dkim = dkim_new();
-	setup_out->spf = spf_new();
-	return setup_out->filter != NULL && setup_out->spf != NULL && setup_out->dkim != NULL ? 0
-	                                                                                      : -1;
+	tools->conf = conf;
+	tools->dkim = dkim_new();
+	tools->spf = spf_new();
+	tools->dmarc = dmarc_new(&conf->dmarc.override);
+	return setup_out->filter != NULL && tools->spf != NULL && tools->dkim != NULL &&
+	               tools->dmarc != NULL
+	           ? 0
+	           : -1;
 }
 
 /*

@@ -9,8 +9,7 @@
 #ifndef VALIDATORS_CHILD_H
 #define VALIDATORS_CHILD_H
 
-#include "validators/dkim.h"
-#include "validators/spf.h"
+#include "validators/content_check.h"
 
 #include "lib/sandbox.h"
 
@@ -25,13 +24,12 @@ enum {
 /* What is prepared in the zygote. */
 struct child_setup {
 	struct sandbox_filter *filter;
-	struct spf *spf;
-	struct dkim *dkim;
+	struct content_tools tools;
 	uint32_t dns_timeout_ms; /* for one question */
 };
 
-/* Returns: -1 when something cannot be prepared. Before the zygote confines itself. */
-int child_prepare(struct child_setup *setup_out, uint32_t dns_timeout_ms);
+/* In: conf, borrowed. Returns: -1 when something cannot be prepared. Before the zygote confines itself. */
+int child_prepare(struct child_setup *setup_out, const struct conf *conf);
 
 /*
  * The zygote is warm and confined: its heap is put in order, so that a child copies few pages of it.

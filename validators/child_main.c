@@ -22,7 +22,7 @@ on_conf(struct program *prog)
 {
 	struct state *state = prog->state;
 
-	if (child_prepare(&state->setup, (uint32_t)prog->conf->dns.timeout * 1000) != 0)
+	if (child_prepare(&state->setup, prog->conf) != 0)
 		return -1;
 	state->zygote = zygote_new(prog->loop, child_serve, &state->setup);
 	if (state->zygote == NULL)

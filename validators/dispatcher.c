@@ -273,6 +273,7 @@ dispatcher_new(struct loop *loop, const struct conf *conf)
 		return NULL;
 	d->loop = loop;
 	d->conf = conf;
+	network_list_parse(&conf->dmarc.trusted_forwarders, &d->forwarders, &bad);
 	for (unsigned i = 0; i < WORKERS_MAX; i++) {
 		d->workers[i].dispatcher = d;
 		d->workers[i].index = i;
@@ -284,6 +285,7 @@ dispatcher_new(struct loop *loop, const struct conf *conf)
 	    &conf->top.trusted_relays, &d->trusted_relays, &bad); /* checked before */
 	jobs_init(&d->jobs, loop, &d->questions, &judge_hooks, message_checks(conf),
 	    conf->limits.messages_per_process);
+	d->jobs.notes = conf->top.log_checks;
 	d->jobs.processes.zygote_hangs = on_zygote_hangs;
 	return d;
 }

@@ -11,7 +11,6 @@
 #include "validators/questions.h"
 #include "validators/transaction.h"
 
-#include "lib/conf.h"
 #include "lib/network.h"
 
 enum { WORKERS_MAX = 256 };
@@ -35,7 +34,7 @@ struct dispatcher {
 	void *arg;
 	struct worker workers[WORKERS_MAX];
 	struct transactions transactions;
-	struct network_list trusted_relays;
+	struct network_list trusted_relays, forwarders;
 	struct questions questions;
 	struct clients clients;
 	struct fingerprints fingerprints;

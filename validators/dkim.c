@@ -6,6 +6,7 @@
 #include "validators/dkim_fields.h"
 #include "validators/dkim_signature.h"
 #include "validators/dkim_warm_up.h"
+#include "validators/note.h"
 
 enum { BODY_PART = 32 * 1024 };
 
@@ -15,10 +16,15 @@ struct dkim {
 	const struct resolver *resolver;
 	struct dkim_fields fields;
 	unsigned present[DKIM_WATCHED]; /* how often each watched field is there */
-	size_t count, fed_count;
-	struct dkim_signature signatures[DKIM_REPORTED_MAX];
-	size_t
-	    fed[DKIM_VERIFIED_MAX]; /* which of them, in the order in which the library has them */
+	bool good;                      /* the header could be read */
+	size_t count, fed_count, reported_count;
+	struct candidate {
+		struct dkim_signature signature;
+		size_t field;
+		bool preferred, fed, reported;
+	} candidates[DKIM_READ_MAX];
+	/* which of them, in the order in which the library has them */
+	struct dkim_signature *fed[DKIM_VERIFIED_MAX];
 	struct dns_reply reply;
 	uint8_t block[DKIM_HEADER_MAX];
 	uint8_t crlf[2 * DKIM_HEADER_MAX]; /* a field, or a part of the body */
@@ -76,27 +82,66 @@ decide(struct dkim_signature *s, enum auth_result result, const char *reason)
 	s->reason = reason;
 }
 
-/* Reads every signature; the library gets the first few that are worth it. */
+/* Reads the signatures, as many as are worth it. */
 static void
-collect_signatures(struct dkim *d, uint64_t now, bool fed_field[DKIM_FIELDS_MAX])
+read_signatures(struct dkim *d, uint64_t now, dkim_prefer_fn *prefer, void *arg)
 {
-	for (size_t i = 0; i < d->fields.count; i++) {
+	d->count = d->fed_count = d->reported_count = 0;
+	for (size_t i = 0; i < d->fields.count && d->count < DKIM_READ_MAX; i++) {
 		const struct dkim_field *f = &d->fields.items[i];
-		struct dkim_signature *s = &d->signatures[d->count];
+		struct candidate *c = &d->candidates[d->count];
+		struct dkim_signature *s = &c->signature;
 
-		fed_field[i] = !is_signature(f);
-		if (fed_field[i] || d->count == DKIM_REPORTED_MAX ||
-		    !dkim_signature_read(f->value, now, s))
+		if (!is_signature(f) || !dkim_signature_read(f->value, now, s))
 			continue;
+		c->field = i;
+		c->fed = c->reported = false;
+		c->preferred = prefer != NULL && prefer(arg, span_of(s->domain, s->domain_len));
 		d->count++;
-		if (s->decided != AUTH_UNCHECKED)
+	}
+}
+
+static void
+choose(struct dkim *d, bool preferred)
+{
+	for (size_t i = 0; i < d->count && d->fed_count < DKIM_VERIFIED_MAX; i++) {
+		struct candidate *c = &d->candidates[i];
+
+		if (c->preferred != preferred || c->signature.decided != AUTH_UNCHECKED)
 			continue;
-		if (d->fed_count == DKIM_VERIFIED_MAX) {
-			decide(s, AUTH_NEUTRAL, "policy, too many signatures");
+		c->fed = c->reported = true;
+		d->fed_count++;
+		d->reported_count++;
+	}
+}
+
+/*
+ * The library gets the first few that may be of the author's domain, and of the others what
+ * there is room for; those have a result, and of the rest the first ones.
+ */
+static void
+choose_signatures(struct dkim *d, bool fed_field[DKIM_FIELDS_MAX])
+{
+	size_t n = 0;
+
+	choose(d, true);
+	choose(d, false);
+	for (size_t i = 0; i < d->fields.count; i++)
+		fed_field[i] = !is_signature(&d->fields.items[i]);
+	for (size_t i = 0; i < d->count; i++) {
+		struct candidate *c = &d->candidates[i];
+
+		if (c->fed) {
+			fed_field[c->field] = true;
+			d->fed[n++] = &c->signature;
 			continue;
 		}
-		fed_field[i] = true;
-		d->fed[d->fed_count++] = d->count - 1;
+		if (c->signature.decided == AUTH_UNCHECKED)
+			decide(&c->signature, AUTH_NEUTRAL, "policy, too many signatures");
+		if (d->reported_count < DKIM_REPORTED_MAX) {
+			c->reported = true;
+			d->reported_count++;
+		}
 	}
 }
 
@@ -116,7 +161,7 @@ static void
 decide_all(struct dkim *d, enum auth_result result, const char *reason)
 {
 	for (size_t i = 0; i < d->fed_count; i++)
-		decide(&d->signatures[d->fed[i]], result, reason);
+		decide(d->fed[i], result, reason);
 }
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -161,7 +206,7 @@ static long
 fetch_key(void *arg, size_t index, uint8_t *text_out)
 {
 	struct dkim *d = arg;
-	struct dkim_signature *s = &d->signatures[d->fed[index]];
+	struct dkim_signature *s = d->fed[index];
 	struct span key = {NULL, 0};
 	enum auth_result result;
 	const char *why;
@@ -220,7 +265,7 @@ static void
 take_results(struct dkim *d, struct dkim_session *session)
 {
 	for (size_t i = 0; i < d->fed_count; i++) {
-		struct dkim_signature *s = &d->signatures[d->fed[i]];
+		struct dkim_signature *s = d->fed[i];
 		const char *reason;
 		enum auth_result result = dkim_session_result(session, i, &reason);
 
@@ -259,19 +304,33 @@ out:
 }
 
 static void
+put_result(const struct dkim_signature *s, struct dkim_result *r)
+{
+	r->result = s->decided;
+	r->reason = s->reason;
+	r->algorithm = s->algorithm;
+	r->domain_len = s->domain_len;
+	r->selector_len = s->selector_len;
+	r->tag_len = s->tag_len;
+	memcpy(r->domain, s->domain, s->domain_len);
+	memcpy(r->selector, s->selector, s->selector_len);
+	memcpy(r->tag, s->tag, s->tag_len);
+}
+
+static void
 put_answer(const struct dkim *d, struct dkim_answer *a)
 {
-	a->count = d->count;
 	for (size_t i = 0; i < d->count; i++) {
-		const struct dkim_signature *s = &d->signatures[i];
-		struct dkim_result *r = &a->results[i];
+		const struct dkim_signature *s = &d->candidates[i].signature;
 
-		r->result = s->decided;
-		r->reason = s->reason;
-		r->domain_len = s->domain_len;
-		r->selector_len = s->selector_len;
-		memcpy(r->domain, s->domain, s->domain_len);
-		memcpy(r->selector, s->selector, s->selector_len);
+		if (!d->candidates[i].reported)
+			continue;
+		note("dkim signature", span_of(s->domain, s->domain_len),
+		    span_str(auth_result_name(s->decided)));
+		if (s->reason[0] != '\0')
+			note("dkim reason", span_of(s->selector, s->selector_len),
+			    span_str(s->reason));
+		put_result(s, &a->results[a->count++]);
 	}
 }
 
@@ -294,21 +353,29 @@ read_header(struct dkim *d, const struct dkim_content *content, bool *good_out)
 }
 
 bool
-dkim_check(struct dkim *d, const struct dkim_content *content, const struct resolver *resolver,
-    uint64_t now, struct dkim_answer *answer_out)
+dkim_read_header(
+    struct dkim *d, const struct dkim_content *content, const struct dkim_fields **fields_out)
+{
+	if (read_header(d, content, &d->good) != 0)
+		return false;
+	*fields_out = d->good ? &d->fields : NULL;
+	return true;
+}
+
+bool
+dkim_verify_signatures(struct dkim *d, const struct dkim_content *content,
+    const struct resolver *resolver, uint64_t now, dkim_prefer_fn *prefer, void *arg,
+    struct dkim_answer *answer_out)
 {
 	bool fed_field[DKIM_FIELDS_MAX];
-	bool good;
 
 	answer_out->count = 0;
-	if (read_header(d, content, &good) != 0)
-		return false;
 	d->resolver = resolver;
-	d->count = d->fed_count = 0;
 	memset(d->present, 0, sizeof(d->present));
-	collect_signatures(d, now, fed_field);
+	read_signatures(d, now, prefer, arg);
+	choose_signatures(d, fed_field);
 	count_watched(d);
-	if (!good)
+	if (!d->good)
 		decide_all(d, AUTH_PERMERROR, "malformed header");
 	else if (d->present[DKIM_WATCH_FROM] != 1)
 		decide_all(d, AUTH_PERMERROR, "not exactly one From");
@@ -316,6 +383,17 @@ dkim_check(struct dkim *d, const struct dkim_content *content, const struct reso
 		return false;
 	put_answer(d, answer_out);
 	return true;
+}
+
+bool
+dkim_check(struct dkim *d, const struct dkim_content *content, const struct resolver *resolver,
+    uint64_t now, struct dkim_answer *answer_out)
+{
+	const struct dkim_fields *fields;
+
+	answer_out->count = 0;
+	return dkim_read_header(d, content, &fields) &&
+	       dkim_verify_signatures(d, content, resolver, now, NULL, NULL, answer_out);
 }
 
 /* ---- warming up ------------------------------------------------------------------------------ */

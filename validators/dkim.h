@@ -13,8 +13,10 @@
 #include "validators/dns.h"
 
 enum {
-	DKIM_REPORTED_MAX = 8,        /* signatures that have a result */
-	DKIM_VERIFIED_MAX = 5,        /* of those, that are verified: the first ones */
+	DKIM_READ_MAX = 64,           /* signatures that are read */
+	DKIM_REPORTED_MAX = 8,        /* of those, that have a result */
+	DKIM_VERIFIED_MAX = 5,        /* of those, that are verified */
+	DKIM_TAG_MAX = 8,             /* octets of b= that tell signatures apart (RFC 6008) */
 	DKIM_CLOCK_SKEW = 300,        /* seconds */
 	DKIM_HEADER_MAX = 256 * 1024, /* octets of the header block */
 	DKIM_FIELDS_MAX = 2000,
@@ -33,7 +35,10 @@ struct dkim_result {
 	enum auth_result result;
 	uint8_t domain_len, selector_len;
 	uint8_t domain[DNS_NAME_MAX], selector[DNS_NAME_MAX]; /* LDH and "_", lower case */
-	const char *reason;                                   /* static text for the log */
+	enum dkim_algorithm algorithm;
+	uint8_t tag_len;
+	uint8_t tag[DKIM_TAG_MAX]; /* begin of b= */
+	const char *reason;        /* static text for the log */
 };
 
 struct dkim_answer {
@@ -47,11 +52,29 @@ struct dkim; /* the library, warm */
 struct dkim *dkim_new(void);
 void dkim_destroy(struct dkim **dkim);
 
+struct dkim_fields;
+
 /*
- * Judges every signature whose d= and s= can be read.
- * In: now, unix seconds.
+ * Reads the header of a message; the first step.
+ * Out: *fields_out, borrowed until the next message; NULL when the header is malformed.
+ * Returns: false when our own trouble left no result.
+ */
+bool dkim_read_header(
+    struct dkim *dkim, const struct dkim_content *content, const struct dkim_fields **fields_out);
+
+/* Which signatures are verified first, when there are too many: whose domain may be the author's. */
+typedef bool dkim_prefer_fn(void *arg, struct span domain);
+
+/*
+ * Judges the signatures whose d= and s= can be read, after dkim_read_header.
+ * In: now, unix seconds; prefer, NULL when all are equal.
  * Returns: false when our own trouble (memory, reading) left no result.
  */
+bool dkim_verify_signatures(struct dkim *dkim, const struct dkim_content *content,
+    const struct resolver *resolver, uint64_t now, dkim_prefer_fn *prefer, void *arg,
+    struct dkim_answer *answer_out);
+
+/* Both steps. */
 bool dkim_check(struct dkim *dkim, const struct dkim_content *content,
     const struct resolver *resolver, uint64_t now, struct dkim_answer *answer_out);
 

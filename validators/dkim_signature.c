@@ -137,6 +137,42 @@ check_algorithm(const struct tags *tags)
 	return NULL;
 }
 
+static enum dkim_algorithm
+algorithm_of(const struct tags *tags)
+{
+	static const struct {
+		struct span name;
+		enum dkim_algorithm algorithm;
+	} names[] = {
+	    {SPAN("rsa-sha256"), DKIM_RSA_SHA256},
+	    {SPAN("ed25519-sha256"), DKIM_ED25519_SHA256},
+	    {SPAN("rsa-sha1"), DKIM_RSA_SHA1},
+	};
+	const struct tag *a = tag_find(tags, "a");
+
+	for (size_t i = 0; a != NULL && i < sizeof(names) / sizeof(names[0]); i++)
+		if (span_eq(a->value, names[i].name))
+			return names[i].algorithm;
+	return DKIM_OTHER;
+}
+
+static bool
+is_base64(uint8_t c)
+{
+	return ascii_is_alpha(c) || ascii_is_digit(c) || c == '+' || c == '/' || c == '=';
+}
+
+/* RFC 6008 2: the first eight octets, without the folds. */
+static void
+take_tag(const struct tags *tags, struct dkim_signature *s)
+{
+	const struct tag *b = tag_find(tags, "b");
+
+	for (size_t i = 0; b != NULL && i < b->value.len && s->tag_len < DKIM_TAG_MAX; i++)
+		if (is_base64(b->value.p[i]))
+			s->tag[s->tag_len++] = b->value.p[i];
+}
+
 /* The library decodes i= into memory of a fixed size, and "=" with what follows it blindly. */
 static const char *
 check_identity(const struct tags *tags)
@@ -289,6 +325,8 @@ dkim_signature_read(struct span value, uint64_t now, struct dkim_signature *s_ou
 	if (!take_name(&tags, "d", s->domain, &s->domain_len) ||
 	    !take_name(&tags, "s", s->selector, &s->selector_len))
 		return false;
+	s->algorithm = algorithm_of(&tags);
+	take_tag(&tags, s);
 	if (value.len > DKIM_SIGNATURE_MAX)
 		decide(s, AUTH_PERMERROR, "too long");
 	if (!whole)

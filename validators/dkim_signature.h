@@ -22,7 +22,10 @@ enum dkim_watched {
 struct dkim_signature {
 	uint8_t domain_len, selector_len;
 	uint8_t domain[DNS_NAME_MAX], selector[DNS_NAME_MAX]; /* lower case */
-	unsigned signed_count[DKIM_WATCHED];                  /* how often h= names each */
+	enum dkim_algorithm algorithm;
+	uint8_t tag_len;
+	uint8_t tag[DKIM_TAG_MAX];           /* begin of b=, base64 */
+	unsigned signed_count[DKIM_WATCHED]; /* how often h= names each */
 	/* What is decided without verifying; AUTH_UNCHECKED: verify it. */
 	enum auth_result decided;
 	const char *reason;

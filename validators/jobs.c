@@ -414,7 +414,29 @@ on_process_lost(void *ctx, struct link *link)
 		job_finish(job, job->answered ? JOB_ANSWERED : JOB_CRASHED);
 }
 
+/* Said only when it was asked for; a process that says it unasked breaks the rules. */
+static void
+on_note(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct process *p = ctx;
+	struct log_line line;
+
+	(void)link;
+	(void)fd;
+	if (p->job == NULL || !p->job->jobs->notes) {
+		if (p->job == NULL)
+			betrayed(p);
+		else
+			job_finish(p->job, JOB_LIED);
+		return;
+	}
+	log_begin(&line, EVENT_step);
+	log_span(&line, "text", m->check_note.text);
+	log_end(&line);
+}
+
 static const struct link_handler process_handlers[] = {
+    {MSG_check_note, on_note},
     {MSG_job_envelope_answer, on_envelope_answer},
     {MSG_job_message_answer, on_message_answer},
     {MSG_dns_ask, on_dns_ask},

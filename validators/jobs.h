@@ -86,6 +86,7 @@ struct jobs {
 	struct loop *loop;
 	struct questions *questions;
 	const struct job_hooks *hooks;
+	bool notes;              /* steps are wanted in the log */
 	size_t places;           /* jobs that compute at the same time */
 	uint64_t per_process;    /* jobs that a process serves, 1: those of one message */
 	struct deferred advance; /* start what waits, once this turn's messages are handled */

@@ -5,26 +5,18 @@
 
 #include "validators/checks.h"
 #include "validators/counters.h"
+#include "validators/facts.h"
 #include "validators/judged.h"
 #include "validators/policy_client.h"
 #include "validators/sealed.h"
 
 /* ---- the client ------------------------------------------------------------------------------ */
 
-/* A balancer or a tunnel stands before us: the address says nothing about the sender. */
-static bool
-is_loopback(const struct ip *client)
-{
-	static const struct ip v6 = {{[IP_LEN - 1] = 1}};
-
-	return ip_is_v4(client) ? client->octets[12] == 127 : memcmp(client, &v6, sizeof(v6)) == 0;
-}
-
 /* What is said about it, and limits for one client, do not hold for it. */
 static bool
 stands_for_many(const struct dispatcher *d, const struct ip *client)
 {
-	return is_loopback(client) || network_list_contains(&d->trusted_relays, client);
+	return facts_client_unknown(client) || network_list_contains(&d->trusted_relays, client);
 }
 
 static void on_client_known(struct client_waiter *waiter);
@@ -57,39 +49,26 @@ waits_for_client(const struct transaction *t)
 
 /* ---- the envelope ---------------------------------------------------------------------------- */
 
-static struct policy_verdict
-spf_verdict(const struct transaction *t)
-{
-	const struct conf *conf = t->worker->dispatcher->conf;
-
-	if (t->spf.state != CHECK_DONE)
-		return (struct policy_verdict){false, 0, AUTH_UNCHECKED};
-	return policy_spf(conf->spf.fail, (enum auth_result)t->spf.result);
-}
-
-struct envelope_verdict {
-	bool refuse; /* recipients that are not exempt */
-	enum refusal reason;
-	const char *detail;
-	enum auth_result mark;
-};
-
 /* Of a refusal for good and one for now the first goes before. */
-static struct envelope_verdict
-envelope_verdict(const struct transaction *t)
+static struct verdict
+join(struct policy_verdict policy, struct client_verdict client)
 {
-	struct client_verdict client = client_verdict(t);
-	struct policy_verdict spf = spf_verdict(t);
-	struct envelope_verdict v = {.detail = "", .mark = spf.mark};
-	bool by_client = client.refuse && (!spf.refuse || spf.reason != REFUSAL_SPF_FAIL ||
-					      client.reason == REFUSAL_LISTED ||
-					      client.reason == REFUSAL_NO_REVERSE);
+	struct verdict v = {.detail = "", .policy = policy, .client = client};
+	bool by_client = client.refuse && (!policy.refuse || !refusal_is_for_good(policy.reason) ||
+					      refusal_is_for_good(client.reason));
 
-	v.refuse = client.refuse || spf.refuse;
-	v.reason = by_client ? client.reason : spf.reason;
+	v.refuse = client.refuse || policy.refuse;
+	v.reason = by_client ? client.reason : policy.reason;
 	if (by_client)
 		v.detail = client.detail;
 	return v;
+}
+
+/* For recipients that are not exempt. */
+static struct verdict
+envelope_verdict(const struct transaction *t)
+{
+	return join(facts_envelope_verdict(t), client_verdict(t));
 }
 
 /* Once, when all is known that a recipient may be refused for. */
@@ -98,7 +77,7 @@ tell_envelope(struct transaction *t)
 {
 	const struct client_facts *facts = clients_facts(&t->client_known);
 	struct msg_envelope_answer m = {.session = t->session, .transaction = t->number};
-	struct envelope_verdict v;
+	struct verdict v;
 
 	if (t->told || t->spf.state == CHECK_RUNNING || waits_for_client(t))
 		return;
@@ -132,16 +111,16 @@ all_exempt(const struct msg_submit *m)
 	return true;
 }
 
-static struct envelope_verdict
-verdict_of(const struct transaction *t, const struct msg_submit *m)
+static struct verdict
+verdict_of(const struct transaction *t)
 {
-	struct envelope_verdict v = envelope_verdict(t);
+	struct client_verdict client = client_verdict(t);
 
-	if (t->spf.state == CHECK_FAILED || t->held->dkim.state == CHECK_FAILED)
-		return (struct envelope_verdict){true, t->failure, "", AUTH_UNCHECKED};
-	if (v.refuse && all_exempt(m))
-		v.refuse = false;
-	return v;
+	if (t->spf.state == CHECK_FAILED || t->held->content.state == CHECK_FAILED)
+		return (struct verdict){true, t->failure, "", {.clause = CLAUSES}, client};
+	if (t->held->all_exempt)
+		client.refuse = false;
+	return join(facts_verdict(t), client);
 }
 
 static uint32_t
@@ -157,19 +136,17 @@ static void
 conclude(struct transaction *t)
 {
 	struct worker *worker = t->worker;
-	struct client_verdict client = client_verdict(t);
-	struct envelope_verdict v;
+	struct verdict v = verdict_of(t);
 	union msg m;
 	int fd = t->held->fd;
 
 	transaction_submitted(t->held, &m);
-	v = verdict_of(t, &m.submit);
-	judged_log(t, &m.submit, v.refuse, v.reason, client.observed);
+	judged_log(t, &m.submit, &v);
 	if (v.refuse) {
 		judged_refuse(worker, t->session, t->number, v.reason, v.detail);
 	} else {
 		t->held->fd = -1;
-		judged_hand_on(worker, &m.submit, budget_left(t), fd, t, v.mark);
+		judged_hand_on(worker, &m.submit, budget_left(t), fd, t, &v);
 	}
 	transaction_free(&worker->dispatcher->transactions, &t);
 }
@@ -179,7 +156,7 @@ proceed(struct transaction *t)
 {
 	tell_envelope(t);
 	if (t->held != NULL && t->spf.state != CHECK_RUNNING &&
-	    t->held->dkim.state != CHECK_RUNNING && !waits_for_client(t))
+	    t->held->content.state != CHECK_RUNNING && !waits_for_client(t))
 		conclude(t);
 }
 
@@ -206,8 +183,8 @@ on_due(void *arg)
 	}
 	if (t->spf.state == CHECK_RUNNING)
 		t->spf.state = CHECK_FAILED;
-	if (t->held->dkim.state == CHECK_RUNNING)
-		t->held->dkim.state = CHECK_FAILED;
+	if (t->held->content.state == CHECK_RUNNING)
+		t->held->content.state = CHECK_FAILED;
 	conclude(t);
 }
 
@@ -226,7 +203,7 @@ on_ended(struct job *job, enum job_end end)
 	if (job->kind == JOB_ENVELOPE)
 		check_envelope_ended(t, end == JOB_ANSWERED);
 	else
-		check_message_ended(&t->held->dkim, end == JOB_ANSWERED);
+		check_message_ended(&t->held->content, end == JOB_ANSWERED);
 	proceed(t);
 }
 
@@ -237,7 +214,7 @@ on_more(const struct job *job)
 	const struct transaction *t = job->owner;
 	const struct job *message = t->jobs[JOB_MESSAGE];
 
-	return job->kind == JOB_ENVELOPE && t->worker->dispatcher->conf->dkim.check &&
+	return job->kind == JOB_ENVELOPE && facts_content_checks(t) != 0 &&
 	       (message == NULL ? t->held == NULL : job_waits(message));
 }
 
@@ -287,10 +264,9 @@ start_envelope(struct transaction *t)
 {
 	struct dispatcher *d = t->worker->dispatcher;
 
-	if (!d->conf->spf.check)
-		return true;
-	if (is_loopback(&t->client)) {
-		envelope_says_nothing(t);
+	if (facts_envelope_checks(t) == 0) {
+		if (d->conf->spf.check && facts_client_unknown(&t->client))
+			envelope_says_nothing(t);
 		return true;
 	}
 	t->jobs[JOB_ENVELOPE] = job_start(
@@ -412,13 +388,14 @@ start_message(struct transaction *t, uint64_t limit_ms)
 {
 	struct dispatcher *d = t->worker->dispatcher;
 
-	if (!d->conf->dkim.check)
+	t->held->content.checks = facts_content_checks(t);
+	if (t->held->content.checks == 0)
 		return true;
 	t->jobs[JOB_MESSAGE] = job_start(
 	    &d->jobs, JOB_MESSAGE, t, &t->client, stands_for_many(d, &t->client), limit_ms);
 	if (t->jobs[JOB_MESSAGE] == NULL)
 		return false;
-	t->held->dkim.state = CHECK_RUNNING;
+	t->held->content.state = CHECK_RUNNING;
 	return true;
 }
 
@@ -435,6 +412,7 @@ hold(struct transaction *t, const struct msg_submit *m, int *fd)
 	*fd = -1;
 	if (!transaction_hold(t, m, owned))
 		return false;
+	t->held->all_exempt = all_exempt(m);
 	t->held->due_ms = loop_now(d->loop) + m->budget_ms;
 	return timer_set(d->loop, &t->held->timer, m->budget_ms - margin, on_due, t) == 0 &&
 	       start_message(t, m->budget_ms - margin);
@@ -461,7 +439,7 @@ must_judge(const struct dispatcher *d, const struct msg_submit *m)
 	struct ip client;
 
 	memcpy(client.octets, m->client, sizeof(client.octets));
-	return d->conf->spf.check || d->conf->dkim.check ||
+	return d->conf->spf.check || d->conf->dkim.check || d->conf->dmarc.check ||
 	       (clients_wanted(&d->clients) && !stands_for_many(d, &client));
 }
 
@@ -481,6 +459,6 @@ judge_submit(struct worker *worker, const struct msg_submit *m, int *fd)
 		judge_with_checks(worker, m, fd);
 	} else {
 		*fd = -1;
-		judged_hand_on(worker, m, m->budget_ms, owned, NULL, AUTH_UNCHECKED);
+		judged_hand_on(worker, m, m->budget_ms, owned, NULL, NULL);
 	}
 }

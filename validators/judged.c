@@ -15,6 +15,14 @@ static const struct {
     [REFUSAL_DNS] = {"dns", COUNT_refused_dns},
     [REFUSAL_SPF_FAIL] = {"spf-reject", COUNT_refused_spf},
     [REFUSAL_SPF_DEFER] = {"spf-defer", COUNT_refused_spf},
+    [REFUSAL_SPF_ERROR] = {"spf-permerror", COUNT_refused_spf},
+    [REFUSAL_HELO] = {"helo-fail", COUNT_refused_spf},
+    [REFUSAL_FROM_MALFORMED] = {"from-malformed", COUNT_refused_from},
+    [REFUSAL_FROM_SEVERAL] = {"from-several", COUNT_refused_from},
+    [REFUSAL_DKIM_NONE] = {"dkim-none", COUNT_refused_dkim},
+    [REFUSAL_DKIM_UNALIGNED] = {"dkim-unaligned", COUNT_refused_dkim},
+    [REFUSAL_DMARC] = {"dmarc-reject", COUNT_refused_dmarc},
+    [REFUSAL_DEFERRED] = {"defer", COUNT_refused_rule},
     [REFUSAL_LISTED] = {"listed", COUNT_refused_client},
     [REFUSAL_LISTED_DEFER] = {"listed-defer", COUNT_refused_client},
     [REFUSAL_NO_REVERSE] = {"no-reverse", COUNT_refused_client},
@@ -44,10 +52,41 @@ client_name(const struct transaction *t)
 	return facts != NULL ? span_of(facts->name, facts->name_len) : span_of(NULL, 0);
 }
 
-/* In: fd, owned from now on; t, NULL when nothing was checked. */
+/* What the rules let the back end see. */
+static void
+put_results(struct msg_deliver *out, const struct transaction *t, const struct verdict *verdict)
+{
+	const struct content_state *content = &t->held->content;
+	const struct policy_verdict *v = &verdict->policy;
+	const struct dkim_check *dkim = &content->dkim;
+
+	out->client_name = client_name(t);
+	out->iprev = (uint8_t)verdict->client.iprev;
+	out->spf = (uint8_t)v->spf;
+	out->spf_helo = (uint8_t)v->helo;
+	out->dmarc = (uint8_t)v->dmarc;
+	out->disposition = v->quarantine;
+	memcpy(out->spf_client, t->spf_client.octets, sizeof(out->spf_client));
+	if (v->spf != AUTH_UNCHECKED)
+		out->spf_domain = span_of(t->spf.domain, t->spf.domain_len);
+	if (v->dkim) {
+		out->dkim = 1;
+		out->signatures.count = dkim->count;
+		out->signatures.encoded = span_of(dkim->encoded, dkim->len);
+	}
+	if (content->author_count > 0 && v->dmarc != AUTH_UNCHECKED) {
+		const struct author_check *a = &content->authors[v->author];
+
+		out->author = from_domain_span(&a->domain);
+		out->dmarc_policy = (uint8_t)a->published;
+		out->dmarc_domain = from_domain_span(&a->policy_domain);
+	}
+}
+
+/* In: fd, owned from now on; t and v, NULL when nothing was checked. */
 static bool
 hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, int fd,
-    const struct transaction *t, enum auth_result spf)
+    const struct transaction *t, const struct verdict *v)
 {
 	struct msg_deliver out = {
 	    .worker = (uint8_t)worker->index,
@@ -69,29 +108,21 @@ hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, i
 	    .route = m->route,
 	    .class = m->class,
 	    .recipients = m->recipients,
-	    .spf = (uint8_t)spf,
 	    .size = m->size,
 	    .content = m->content,
 	};
 
 	memcpy(out.client, m->client, sizeof(out.client));
 	if (t != NULL)
-		out.client_name = client_name(t);
-	if (t != NULL && spf != AUTH_UNCHECKED)
-		out.spf_domain = span_of(t->spf.domain, t->spf.domain_len);
-	if (t != NULL && t->held->dkim.state == CHECK_DONE) {
-		out.dkim = 1;
-		out.signatures.count = t->held->dkim.count;
-		out.signatures.encoded = span_of(t->held->dkim.encoded, t->held->dkim.len);
-	}
+		put_results(&out, t, v);
 	return link_send(worker->dispatcher->handoff, MSG_deliver, &out, fd);
 }
 
 void
 judged_hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, int fd,
-    const struct transaction *t, enum auth_result spf)
+    const struct transaction *t, const struct verdict *v)
 {
-	if (hand_on(worker, m, budget_ms, fd, t, spf))
+	if (hand_on(worker, m, budget_ms, fd, t, v))
 		count(COUNT_passed_on);
 	else
 		judged_refuse(worker, m->session, m->transaction, REFUSAL_INTERNAL, "");
@@ -118,30 +149,82 @@ log_lists(struct log_line *line, const struct transaction *t)
 		log_span(line, "lists", buf_span(&b));
 }
 
-void
-judged_log(const struct transaction *t, const struct msg_submit *m, bool refused,
-    enum refusal reason, const char *observed)
+static void
+log_authors(struct log_line *line, const struct content_state *content, enum auth_result spf)
 {
-	const struct dkim_check *dkim = &t->held->dkim;
+	static const char *const policies[] = {"none", "quarantine", "reject"};
+
+	for (size_t i = 0; i < content->author_count; i++) {
+		const struct author_check *a = &content->authors[i];
+
+		log_span(line, "author", from_domain_span(&a->domain));
+		log_str(line, "dmarc", auth_result_name(policy_dmarc(&a->verdict, spf)));
+		if (a->policy_domain.len == 0)
+			continue;
+		log_span(line, "policy_domain", from_domain_span(&a->policy_domain));
+		log_str(line, "policy", policies[a->verdict.requested]);
+	}
+}
+
+static void
+log_content(struct log_line *line, const struct transaction *t)
+{
+	const struct content_state *content = &t->held->content;
+	const struct dkim_check *dkim = &content->dkim;
+
+	if (content->state != CHECK_DONE)
+		return;
+	if ((content->checks & WANT_DKIM) != 0)
+		log_span(line, "dkim",
+		    dkim->count > 0 ? span_of(dkim->note, dkim->note_len) : SPAN("none"));
+	log_authors(line, content,
+	    t->spf.state == CHECK_DONE ? (enum auth_result)t->spf.result : AUTH_UNCHECKED);
+}
+
+static void
+log_envelope(struct log_line *line, const struct transaction *t)
+{
+	if (t->held->content.relayed)
+		log_ip(line, "relayed_for", &t->spf_client);
+	if (t->spf.state == CHECK_DONE) {
+		log_str(line, "spf", auth_result_name(t->spf.result));
+		log_span(line, "spf_domain", span_of(t->spf.domain, t->spf.domain_len));
+		log_span(line, "spf_reason", span_of(t->spf.reason, t->spf.reason_len));
+		if (t->spf.helo != AUTH_UNCHECKED)
+			log_str(line, "spf_helo", auth_result_name(t->spf.helo));
+	}
+	if (client_name(t).len > 0)
+		log_span(line, "client_name", client_name(t));
+	log_lists(line, t);
+}
+
+/* What rules that only observe would have done, one key for each. */
+static void
+log_observed(struct log_line *line, const struct verdict *v)
+{
+	if (v->client.observed != NULL)
+		log_str(line, "observed", v->client.observed);
+	for (unsigned c = 0; c < CLAUSES; c++)
+		if ((v->policy.observed & 1u << c) != 0)
+			log_str(line, "observed", policy_clause_name((enum policy_clause)c));
+}
+
+void
+judged_log(const struct transaction *t, const struct msg_submit *m, const struct verdict *v)
+{
 	struct log_line line;
 
 	log_begin(&line, EVENT_judged);
 	log_span(&line, "id", m->id);
 	log_ip(&line, "client", &t->client);
-	if (t->spf.state == CHECK_DONE) {
-		log_str(&line, "spf", auth_result_name(t->spf.result));
-		log_span(&line, "spf_domain", span_of(t->spf.domain, t->spf.domain_len));
-		log_span(&line, "spf_reason", span_of(t->spf.reason, t->spf.reason_len));
-	}
-	if (client_name(t).len > 0)
-		log_span(&line, "client_name", client_name(t));
-	log_lists(&line, t);
-	if (observed != NULL)
-		log_str(&line, "observed", observed);
-	if (dkim->state == CHECK_DONE)
-		log_span(&line, "dkim",
-		    dkim->count > 0 ? span_of(dkim->note, dkim->note_len) : SPAN("none"));
-	log_str(&line, "verdict", refused ? refusals[reason].name : "hand-on");
+	log_envelope(&line, t);
+	log_content(&line, t);
+	log_observed(&line, v);
+	if (v->policy.quarantine)
+		log_str(&line, "disposition", "quarantine");
+	log_str(&line, "verdict", v->refuse ? refusals[v->reason].name : "hand-on");
+	if (v->refuse && v->policy.refuse && v->reason == v->policy.reason)
+		log_str(&line, "rule", policy_clause_name(v->policy.clause));
 	log_end(&line);
 }
 

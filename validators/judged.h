@@ -4,21 +4,29 @@
 
 #include "validators/dispatcher.h"
 #include "validators/policy.h"
+#include "validators/policy_client.h"
+
+/* By all rules: those about the client, and those about the envelope and the content. */
+struct verdict {
+	bool refuse;
+	enum refusal reason;
+	const char *detail; /* of the reply */
+	struct policy_verdict policy;
+	struct client_verdict client;
+};
 
 void judged_refuse(struct worker *worker, uint64_t session, uint64_t number, enum refusal reason,
     const char *detail);
 
 /*
  * Hands the message on, or refuses it as our own trouble when that fails.
- * In: fd, owned from now on, -1 when the content is inline; t, NULL when nothing was checked; spf,
- * as the trace shall say it.
+ * In: fd, owned from now on, -1 when the content is inline; t and v, NULL when nothing was checked.
  */
 void judged_hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, int fd,
-    const struct transaction *t, enum auth_result spf);
+    const struct transaction *t, const struct verdict *v);
 
-/* In: observed, a rule that would have refused it; NULL: none. */
-void judged_log(const struct transaction *t, const struct msg_submit *m, bool refused,
-    enum refusal reason, const char *observed);
+void judged_log(
+    const struct transaction *t, const struct msg_submit *m, const struct verdict *v);
 
 /* The message is one that its check did not survive. */
 void judged_log_content(const struct transaction *t);

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "validators/note.h"
 #include "validators/spf_engine.h"
 #include "validators/spf_run.h"
 
@@ -56,6 +57,7 @@ spf_check(struct spf *spf, const struct spf_question *q, const struct resolver *
 	} else {
 		spf_run_place(run, SPF_PLACE_RECORD, domain, 0);
 		a->result = evaluate(spf);
+		a->no_mail = run->no_mail;
 		if (is_plain(domain)) {
 			a->domain_len = domain.len;
 			memcpy(a->domain, domain.p, domain.len);
@@ -64,6 +66,7 @@ spf_check(struct spf *spf, const struct spf_question *q, const struct resolver *
 	if (run->reason.len == 0)
 		buf_printf(&run->reason, "terms %u, without answer %u", run->terms, run->voids);
 	a->reason_len = run->reason.len;
+	note("spf result", domain, span_str(auth_result_name(a->result)));
 }
 
 /* What it does not ask, it does not need: a reverse-path without a domain that could have a policy. */

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "validators/note.h"
 #include "validators/spf_record.h"
 
 enum { EXPANDED_MAX = 2048 };
@@ -96,6 +97,19 @@ put_all(struct canon *c, const struct spf_term *t)
 	c->decided = true;
 }
 
+/* Said before the terms in front of it are evaluated: it matches if none of them does. */
+static void
+decide(struct canon *c, const struct spf_term *t, const char *term)
+{
+	const uint8_t qualifier[] = {t->qualifier};
+
+	if (note_wanted()) {
+		note("spf matches if nothing before does, in", c->domain, span_str(term));
+		note("spf qualifier of that", span_of(qualifier, 1), span_of(NULL, 0));
+	}
+	put_all(c, t);
+}
+
 /* ip4 and ip6 ask nobody: a match is an `all` of its qualifier, and no match is nothing. */
 static void
 put_network(struct canon *c, const struct spf_term *t)
@@ -104,7 +118,7 @@ put_network(struct canon *c, const struct spf_term *t)
 	bool v4 = t->kind == SPF_IP4;
 
 	if (ip_is_v4(client) == v4 && spf_ip_matches(client, &t->network, v4 ? t->cidr4 : t->cidr6))
-		put_all(c, t);
+		decide(c, t, v4 ? "ip4" : "ip6");
 }
 
 static void
@@ -112,7 +126,7 @@ put_mechanism(struct canon *c, const struct spf_term *t)
 {
 	if (t->kind == SPF_ALL) {
 		c->has_all = true;
-		put_all(c, t);
+		decide(c, t, "all");
 	} else if (t->kind == SPF_IP4 || t->kind == SPF_IP6) {
 		put_network(c, t);
 	} else {

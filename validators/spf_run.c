@@ -2,6 +2,7 @@
 
 #include "lib/idn.h"
 
+#include "validators/note.h"
 #include "validators/spf_record.h"
 
 enum { V4_BITS = 32, V4_OFFSET = 12 };
@@ -308,8 +309,8 @@ validated_name(void *arg, struct span domain)
 
 /* ---- lookups by kind --------------------------------------------------------------------------- */
 
-enum spf_found
-spf_run_lookup(struct spf_run *run, const struct spf_place *place, bool *match_out)
+static enum spf_found
+lookup(struct spf_run *run, const struct spf_place *place, bool *match_out)
 {
 	switch (place->kind) {
 	case SPF_PLACE_A:
@@ -322,6 +323,31 @@ spf_run_lookup(struct spf_run *run, const struct spf_place *place, bool *match_o
 	default:
 		return SPF_NOT_FOUND;
 	}
+}
+
+static const char *
+term_name(enum spf_place_kind kind)
+{
+	static const char *const names[] = {
+	    [SPF_PLACE_RECORD] = "spf record",
+	    [SPF_PLACE_A] = "spf term a",
+	    [SPF_PLACE_MX] = "spf term mx",
+	    [SPF_PLACE_MX_HOST] = "spf host of mx",
+	    [SPF_PLACE_PTR] = "spf term ptr",
+	    [SPF_PLACE_EXISTS] = "spf term exists",
+	};
+
+	return names[kind];
+}
+
+enum spf_found
+spf_run_lookup(struct spf_run *run, const struct spf_place *place, bool *match_out)
+{
+	enum spf_found found = lookup(run, place, match_out);
+
+	note(term_name(place->kind), place_name(place),
+	    found == SPF_FOUND && *match_out ? SPAN("match") : SPAN("no match"));
+	return found;
 }
 
 /* ---- records --------------------------------------------------------------------------------- */
@@ -345,6 +371,19 @@ select_record(struct spf_run *run, struct span *record_out)
 		*record_out = span_of(run->record, found.len);
 	}
 	return n;
+}
+
+/* "v=spf1 -all": the domain sends no mail, and so nobody forwards any of it. */
+static bool
+is_only_minus_all(struct span record)
+{
+	struct span terms = span_from(record, SPAN("v=spf1").len);
+
+	while (terms.len > 0 && terms.p[0] == ' ')
+		terms = span_from(terms, 1);
+	while (terms.len > 0 && terms.p[terms.len - 1] == ' ')
+		terms.len--;
+	return span_eq_nocase(terms, SPAN("-all"));
 }
 
 /* RFC 7208 5.2, 6.1: what is missing is none for the first domain, and an error below it. */
@@ -381,6 +420,10 @@ spf_run_record(struct spf_run *run, const struct spf_place *place, struct span *
 		spf_run_trouble(run, SPF_PERMANENT, "more than one SPF record", name);
 	else if (!spf_record_check(*record_out, &why))
 		spf_run_trouble(run, SPF_PERMANENT, why, name);
+	if (n == 1)
+		note("spf record", name, *record_out);
+	if (first && n == 1)
+		run->no_mail = is_only_minus_all(*record_out);
 	return run->trouble == SPF_FINE;
 }
 

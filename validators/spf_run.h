@@ -34,6 +34,7 @@ struct spf_run {
 	struct spf_macro_facts facts;
 	enum spf_trouble trouble; /* overrides what the library says */
 	bool no_record;           /* at the first domain */
+	bool no_mail;             /* its record is nothing but -all */
 	unsigned terms, voids;
 	struct buf reason;
 	size_t places_used;

@@ -61,7 +61,7 @@ transaction_new(struct transactions *table, struct worker *worker, uint64_t sess
 	t->worker = worker;
 	t->session = session;
 	t->number = number;
-	t->client = *client;
+	t->client = t->spf_client = *client;
 	t->questions_left = QUESTIONS_PER_MESSAGE;
 	room = buf_over(t->room, helo.len + reverse_path.len);
 	buf_put_span(&room, helo);

@@ -9,6 +9,7 @@
 
 #include "validators/clients.h"
 #include "validators/jobs.h"
+#include "validators/policy.h"
 
 #include "lib/ip.h"
 
@@ -28,6 +29,8 @@ enum check_state { CHECK_NOT_WANTED, CHECK_RUNNING, CHECK_DONE, CHECK_FAILED };
 struct spf_check {
 	enum check_state state;
 	uint8_t result; /* enum auth_result */
+	uint8_t helo;   /* of the HELO name; AUTH_UNCHECKED: not asked */
+	bool no_mail;   /* the domain's whole record is -all */
 	uint8_t domain_len, reason_len;
 	uint8_t domain[SPF_DOMAIN_MAX];
 	uint8_t reason[SPF_REASON_MAX];
@@ -35,19 +38,38 @@ struct spf_check {
 
 /* Judged signatures as dkim_result records, and a line about them for the log. */
 struct dkim_check {
-	enum check_state state;
 	uint16_t count, passed;
+	bool key_trouble; /* a key was not got */
 	size_t len, note_len;
 	uint8_t encoded[SIGNATURES_OCTETS];
 	uint8_t note[400];
+};
+
+struct author_check {
+	struct policy_author verdict;
+	enum dmarc_policy published;
+	struct from_domain domain, policy_domain;
+};
+
+/* What was found out about the content. */
+struct content_state {
+	enum check_state state;
+	unsigned checks; /* set of enum check_wanted: what was asked for */
+	struct dkim_check dkim;
+	enum from_status from;
+	bool sealed;  /* signed by a trusted sealer */
+	bool relayed; /* the transaction's spf and spf_client are about a relay's client */
+	size_t author_count;
+	struct author_check authors[FROM_DOMAINS_MAX];
 };
 
 /* A submitted message that waits for its verdict. */
 struct held_message {
 	uint64_t due_ms; /* loop time at which the reply is due */
 	struct timer timer;
-	int fd; /* -1: the content is in `encoded` */
-	struct dkim_check dkim;
+	int fd;             /* -1: the content is in `encoded` */
+	uint8_t all_exempt; /* no recipient wants the checks to refuse anything */
+	struct content_state content;
 	size_t len;
 	uint8_t encoded[]; /* the submit message */
 };
@@ -66,6 +88,7 @@ struct transaction {
 	struct spf_check spf;
 	struct client_waiter client_known;
 	struct ip client;
+	struct ip spf_client;           /* the one that SPF judged */
 	struct span helo, reverse_path; /* in room */
 	uint8_t room[];
 };

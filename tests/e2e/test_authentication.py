@@ -130,7 +130,7 @@ class Policy(unittest.TestCase):
     """spf.fail = reject and defer at RCPT, and DNS that does not answer."""
 
     def reply(self, fail, servers=None, sender="a@sender.example"):
-        with nsd.Nsd({"sender.example": '@ TXT "v=spf1 -all"\n'}) as names, \
+        with nsd.Nsd({"sender.example": '@ TXT "v=spf1 ip4:192.0.2.99 -all"\n'}) as names, \
                 MaildirServer() as backend, \
                 Gatehouse(backend.port, listen="0.0.0.0", options={
                     "dns.servers": '{ "%s" }' % (servers or names.address),

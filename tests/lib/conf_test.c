@@ -46,7 +46,7 @@ defaults_are_those_of_the_table(void **state)
 	assert_string_equal(conf->top.rundir, "/run/gatehouse");
 	assert_int_equal(conf->top.log, CONF_LOG_STDERR);
 	assert_int_equal(conf->top.bare_lf, CONF_BARE_LF_NORMALIZE);
-	assert_int_equal(conf->spf.fail, CONF_SPF_FAIL_MARK);
+	assert_int_equal(conf->spf.fail, CONF_RULE_MARK);
 	assert_true(conf->spf.check);
 	assert_int_equal(conf->limits.message_size, 36700160);
 	assert_int_equal(conf->backend_count, 0);
@@ -64,10 +64,19 @@ enumerations_match_the_choices(void **state)
 	    {"log", "syslog", CONF_LOG_SYSLOG},
 	    {"bare_lf", "normalize", CONF_BARE_LF_NORMALIZE},
 	    {"bare_lf", "reject", CONF_BARE_LF_REJECT},
-	    {"spf.fail", "mark", CONF_SPF_FAIL_MARK},
-	    {"spf.fail", "reject", CONF_SPF_FAIL_REJECT},
-	    {"spf.fail", "defer", CONF_SPF_FAIL_DEFER},
-	    {"spf.fail", "ignore", CONF_SPF_FAIL_IGNORE},
+	    {"spf.fail", "mark", CONF_RULE_MARK},
+	    {"spf.fail", "reject", CONF_RULE_REJECT},
+	    {"spf.fail", "defer", CONF_RULE_DEFER},
+	    {"spf.fail", "ignore", CONF_RULE_IGNORE},
+	    {"spf.fail", "observe-mark", CONF_RULE_OBSERVE_MARK},
+	    {"spf.fail", "observe-reject", CONF_RULE_OBSERVE_REJECT},
+	    {"spf.fail", "observe-defer", CONF_RULE_OBSERVE_DEFER},
+	    {"spf.temperror", "mark", CONF_SOFT_MARK},
+	    {"spf.temperror", "defer", CONF_SOFT_DEFER},
+	    {"spf.temperror", "ignore", CONF_SOFT_IGNORE},
+	    {"spf.temperror", "observe-mark", CONF_SOFT_OBSERVE_MARK},
+	    {"spf.temperror", "observe-defer", CONF_SOFT_OBSERVE_DEFER},
+	    {"trusted_relays_client", "received", CONF_TRUSTED_RELAYS_CLIENT_RECEIVED},
 	};
 	struct conf *conf = *state;
 
@@ -75,6 +84,8 @@ enumerations_match_the_choices(void **state)
 		set_ok(conf, rows[i].path, rows[i].value);
 		assert_int_equal(rows[i].path[0] == 'l'   ? conf->top.log
 				 : rows[i].path[0] == 'b' ? conf->top.bare_lf
+				 : rows[i].path[0] == 't' ? conf->top.trusted_relays_client
+				 : rows[i].path[4] == 't' ? conf->spf.temperror
 							  : conf->spf.fail,
 		    rows[i].index);
 	}
@@ -125,7 +136,7 @@ refusals_say_what_is_allowed(void **state)
 	    {"empty element", "listen", "", "must not have empty elements"},
 	    {"unknown", "hostnam", "x", "no such option"},
 	    {"unknown in section", "limits.x", "1", "no such option"},
-	    {"unknown section", "dmarc.enforce", "true", "no such option"},
+	    {"unknown section", "arc.check", "true", "no such option"},
 	    {"section left out", "sessions", "10", "no such option"},
 	    {"section by name", "top.hostname", "x", "no such option"},
 	    {"title where none is", "limits.a.sessions", "10", "no such option"},

@@ -7,7 +7,12 @@
 
 #include <cmocka.h>
 
-#define ID SPAN("mx.our.example")
+#define OUR_NAME "mx.our.example"
+#define ID SPAN(OUR_NAME)
+
+static const char *const names[] = {"X-Spam-Flag", "X-Trust"};
+static const struct header_rules rules = {
+    {(const uint8_t *)OUR_NAME, sizeof(OUR_NAME) - 1}, {2, names}};
 
 /* ---- row 203: whose results a field claims to be ---- */
 
@@ -101,6 +106,12 @@ static const struct {
     {"behind an mbox line", "From x@y Mon\n" FORGED "\nbody\n", "From x@y Mon\n\nbody\n", 1, true},
     {"of another", "Authentication-Results: other.example; spf=pass\n\n",
 	"Authentication-Results: other.example; spf=pass\n\n", 0, false},
+    {"row_206 Received-SPF",
+	"Received-SPF: pass\n (x)\nA: 1\nreceived-spf : pass\n\nReceived-SPF: x\n",
+	"A: 1\n\nReceived-SPF: x\n", 2, false},
+    {"row_206 ours", "X-Gatehouse-Disposition: none\nA: 1\n\n", "A: 1\n\n", 1, false},
+    {"row_206 of the site", "X-Spam-Flag: NO\nX-TRUST\t: yes\nX-Trusted: 1\n\n", "X-Trusted: 1\n\n",
+	2, false},
 };
 
 static void
@@ -113,11 +124,11 @@ strip_all(void **state)
 		uint8_t room[1024];
 
 		memcpy(room, blocks[i].in, len);
-		header_scan(span_of(room, len), true, ID, &scan);
+		header_scan(span_of(room, len), true, &rules, &scan);
 		if (scan.removed != blocks[i].removed || scan.malformed != blocks[i].malformed ||
 		    !scan.complete)
 			fail_msg("%s: %u removed", blocks[i].name, scan.removed);
-		left = header_strip(room, scan.block_len, ID);
+		left = header_strip(room, scan.block_len, &rules);
 		assert_int_equal(left, scan.block_len - scan.removed_len);
 		memmove(room + left, room + scan.block_len, len - scan.block_len);
 		if (!span_eq(span_of(room, left + len - scan.block_len), span_str(blocks[i].out)))
@@ -134,9 +145,9 @@ scan_in_parts(void **state)
 	struct header_scan last, scan;
 
 	(void)state;
-	header_scan(whole, true, ID, &last);
+	header_scan(whole, true, &rules, &last);
 	for (size_t n = 0; n <= whole.len; n++) {
-		header_scan(span_head(whole, n), false, ID, &scan);
+		header_scan(span_head(whole, n), false, &rules, &scan);
 		assert_true(scan.block_len <= last.block_len);
 		if (scan.complete) {
 			assert_int_equal(scan.block_len, last.block_len);

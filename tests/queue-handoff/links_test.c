@@ -137,7 +137,9 @@ setup(void **state)
 	p->links = links_new(p->loop);
 	p->handoff =
 	    handoff_new(p->loop, links_port(p->links), SPAN("mx.our.example"), HANDOFF_JOBS);
-	p->deliver = deliver_new(p->handoff, &p->backends, "mx.our.example", 10000000, key);
+	assert_true(conf_set(p->conf, "hostname", "mx.our.example", error, sizeof(error)));
+	assert_true(conf_set(p->conf, "limits.message_size", "10000000", error, sizeof(error)));
+	p->deliver = deliver_new(p->handoff, &p->backends, p->conf, key);
 	links_connect(p->links, p->handoff, p->deliver);
 	p->grants = grant_key_new(key);
 	connect_smtpd(p, INSTANCE);

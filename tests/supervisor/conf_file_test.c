@@ -52,7 +52,7 @@ a_whole_file(void **state)
 	assert_string_equal(conf->backend[0].title, "mailstore");
 	assert_int_equal(conf->backend[0].servers.count, 2);
 	assert_string_equal(conf->backend[1].servers.items[0], "192.0.2.12:628");
-	assert_int_equal(conf->spf.fail, CONF_SPF_FAIL_REJECT);
+	assert_int_equal(conf->spf.fail, CONF_RULE_REJECT);
 	assert_string_equal(conf->top.postmaster, "a\"b\\c@example.com");
 	assert_string_equal(conf_lines_file(lines), "f");
 	assert_int_equal(conf_lines_find(lines, "hostname"), 2);
@@ -87,7 +87,7 @@ static const struct {
     {"unknown key", "hostname = a\nhostnam = b\n", {"f:2: no such option 'hostnam'"}},
     {"unknown key in a section", "limits {\n\n sesions = 10 }\n",
 	{"f:3: no such option 'sesions'"}},
-    {"unknown section", "dmarc { enforce = true }\n", {"f:1: no such option 'dmarc'"}},
+    {"unknown section", "arc { check = true }\n", {"f:1: no such option 'arc'"}},
     {"include", "include(\"/etc/passwd\")\n",
 	{"f:1: \"(\" may only stand in a string", "f:1: \")\" may only stand in a string"}},
     {"the root by name", "top { hostname = a }\n", {"f:1: no such option 'top'"}},

@@ -274,7 +274,8 @@ child_exit(struct world_child *c)
 static inline void
 child_say_spf(struct world_child *c, enum auth_result spf, const char *domain)
 {
-	struct msg_job_envelope_answer a = {(uint8_t)spf, span_str(domain), SPAN("a reason")};
+	struct msg_job_envelope_answer a = {
+	    .spf = (uint8_t)spf, .spf_domain = span_str(domain), .reason = SPAN("a reason")};
 
 	assert_true(link_send(c->link, MSG_job_envelope_answer, &a, -1));
 }
@@ -284,8 +285,11 @@ child_say_dkim(struct world_child *c, enum auth_result result, const char *domai
 {
 	uint8_t room[500];
 	struct buf b = BUF_OVER(room);
-	struct msg_job_message_answer a;
-	struct msg_dkim_verdict v = {span_str(domain), SPAN("sel"), (uint8_t)result, SPAN("")};
+	struct msg_job_message_answer a = {0};
+	struct msg_dkim_verdict v = {.domain = span_str(domain),
+	    .selector = SPAN("sel"),
+	    .result = (uint8_t)result,
+	    .reason = SPAN("")};
 
 	assert_true(msg_list_put(&b, RECORD_dkim_verdict, &v));
 	a.signatures.count = 1;
@@ -329,6 +333,7 @@ world_begin(struct world *w, const char *spf, const char *fail, const char *dkim
 	world_set(w, "spf.check", spf);
 	world_set(w, "spf.fail", fail);
 	world_set(w, "dkim.check", dkim);
+	world_set(w, "dmarc.check", "false");
 	world_set(w, "limits.message_checks", "2");
 	if (w->set_up != NULL)
 		w->set_up(w);

@@ -46,7 +46,7 @@ take_job(int fd)
 static void
 say(struct link *link)
 {
-	struct msg_job_message_answer a = {{{NULL, 0}, 0}};
+	struct msg_job_message_answer a = {0};
 
 	link_send(link, MSG_job_message_answer, &a, -1);
 	link_flush(link);
