@@ -234,13 +234,13 @@ class QmqpSink(Backend):
 
 class Mailfront(Backend):
     """
-    mailfront's QMQP front over a queue program of ours that writes into a Maildir; served
+    mailfront's QMQP or QMTP front over a queue program of ours that writes into a Maildir; served
     as inetd does, one process for each connection.
     """
 
     QUEUE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "qmail_queue.py")
 
-    def __init__(self):
+    def __init__(self, protocol="qmqp"):
         self.directory = Directory("mailfront")
         self.maildir = Maildir(self.directory.make("Maildir"))
         self.directory.make("Maildir", "new")
@@ -249,7 +249,7 @@ class Mailfront(Backend):
         queue = self.directory.write("queue", "#!/bin/sh\nexec %s %s %s\n" %
                                      (sys.executable, self.QUEUE, self.maildir.path))
         os.chmod(queue, 0o755)
-        self.command = [peer("mailfront", "usr/sbin/mailfront"), "qmqp", "qmail", "accept"]
+        self.command = [peer("mailfront", "usr/sbin/mailfront"), protocol, "qmail", "accept"]
         self.environment = peer_environment(
             MODULE_PATH=peer("mailfront", "usr/lib/mailfront"), QMAILQUEUE=queue,
             QMAILHOME=self.directory.path,

@@ -31,14 +31,14 @@ def program(name):
     raise AssertionError("%s is not built under %s" % (name, BUILD))
 
 
-def helper(source):
+def helper(source, *flags):
     """Path of a C program of the tests, built when it is older than its source or not there."""
     source = os.path.join(TOP, source)
     binary = os.path.join(BUILD, "tests", os.path.basename(source)[:-2])
     if not os.path.exists(binary) or os.path.getmtime(binary) < os.path.getmtime(source):
         os.makedirs(os.path.dirname(binary), exist_ok=True)
         subprocess.run([os.environ.get("CC", "cc"), "-std=c11", "-D_GNU_SOURCE", "-O2", "-o",
-                        binary, source], check=True)
+                        binary, source, *flags], check=True)
     return binary
 
 

@@ -168,6 +168,13 @@ def qmqp_mailbox():
     return Postfix("127.0.0.1:{port} inet n - n - - qmqpd\n", MAILBOX)
 
 
+def smtp_mailbox():
+    """A Postfix that takes SMTP for example.com, without gone@, and delivers into one Maildir."""
+    return Postfix("127.0.0.1:{port} inet n - n - - smtpd\n",
+                   MAILBOX + "smtpd_recipient_restrictions =\n"
+                   "    check_recipient_access inline:{{{{gone@example.com=550 5.1.1 no such user}}}}, permit\n")
+
+
 def relay_to(port, settings=""):
     """A Postfix that takes SMTP and sends everything on by its SMTP client."""
     return Postfix("127.0.0.1:{port} inet n - n - - smtpd\n",

@@ -1,26 +1,15 @@
 """Exim as a client: it pipelines, and sends with BDAT where it may."""
 
-import glob
-import os
-import pwd
 import subprocess
 import unittest
 
+import exim
 from clients import Clients, run
-from place import needs_root, peer, peer_environment
+from place import needs_root
 
 CONFIGURATION = """\
-exim_path = {program}
-exim_user = daemon
-exim_group = daemon
-never_users =
-spool_directory = {spool}
-log_file_path = {spool}/%slog
 primary_hostname = client.sender.example
 qualify_domain = sender.example
-trusted_users = root
-keep_environment = LD_PRELOAD : LD_LIBRARY_PATH : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP
-disable_ipv6
 begin routers
 gateway:
   driver = manualroute
@@ -41,44 +30,30 @@ begin retry
 
 @needs_root
 class Exim(Clients.Case):
-    def environment(self):
-        """Debian's exim asks for its account by name, and there is none on this machine."""
-        files = {}
-        for kind, line in (("passwd", "Debian-exim:x:%d:%d::/:/bin/false\n"),
-                           ("group", "Debian-exim:x:%d:\n")):
-            with open("/etc/" + kind) as f:
-                text = f.read()
-            owner = pwd.getpwnam("daemon")
-            ids = (owner.pw_uid, owner.pw_gid) if kind == "passwd" else (owner.pw_gid,)
-            files["NSS_WRAPPER_" + kind.upper()] = self.directory.write(kind, text + line % ids)
-            os.chmod(files["NSS_WRAPPER_" + kind.upper()], 0o644)
-        wrapper, = glob.glob(peer("libnss-wrapper", "usr/lib/*/libnss_wrapper.so"))
-        return peer_environment(LD_PRELOAD=wrapper, **files)
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.place = exim.Place()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.place.directory.remove()
+        super().tearDownClass()
 
     def send(self, recipient, content, tls):
-        owner = pwd.getpwnam("daemon")
-        spool = self.directory.make("spool-%s" % tls)
-        os.chown(spool, owner.pw_uid, owner.pw_gid)
-        os.chmod(self.directory.path, 0o755)
-        path = self.directory.write("exim.conf", CONFIGURATION.format(
-            program=peer("exim4-daemon-light", "usr/sbin/exim4"), spool=spool,
-            port=self.gateway.port,
+        command = self.place.configure(
+            CONFIGURATION, port=self.gateway.port,
             tls="  hosts_require_tls = *\n  tls_verify_hosts =\n  tls_try_verify_hosts =" if tls
-            else "  hosts_avoid_tls = *"))
-        os.chown(path, 0, 0)
-        os.chmod(path, 0o644)
-        log = os.path.join(spool, "mainlog")
-        before = os.path.getsize(log) if os.path.exists(log) else 0
-        exim = [peer("exim4-daemon-light", "usr/sbin/exim4"), "-C", path]
-        environment = self.environment()
-        run(exim + ["-odq", "-i", "-f", "sender@sender.example", recipient], content, environment)
-        identity = subprocess.run(exim + ["-bpr"], env=environment, check=True,
+            else "  hosts_avoid_tls = *")
+        before = len(self.place.log())
+        run(command + ["-odq", "-i", "-f", "sender@sender.example", recipient], content,
+            self.place.environment)
+        identity = subprocess.run(command + ["-bpr"], env=self.place.environment, check=True,
                                   stdout=subprocess.PIPE).stdout.decode().split()[2]
-        status, said = run(exim + ["-Mc", identity], environment=environment)
-        run(exim + ["-Mrm", identity], environment=environment)  # what is left after a refusal
-        with open(log, errors="replace") as f:
-            f.seek(before)
-            said += f.read()
+        status, said = run(command + ["-Mc", identity], environment=self.place.environment)
+        # What is left after a refusal.
+        run(command + ["-Mrm", identity], environment=self.place.environment)
+        said += self.place.log()[before:]
         return status == 0 and " => " in said and " ** " not in said, said
 
     def test_it_used_what_we_offer(self):

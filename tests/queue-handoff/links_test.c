@@ -562,7 +562,7 @@ validators_lost_meanwhile(void **state)
 	p->outcome = NOTHING;
 	assert_true(link_send(p->validators, MSG_deliver, &p->m, -1));
 	link_flush(p->validators);
-	while (handoff_running(p->handoff) == 0)
+	while (handoff_running(p->handoff) == 0 && p->told == 0)
 		loop_turn(p->loop, true);
 	link_free(&p->validators);
 	while (p->told == 0)
