@@ -123,6 +123,8 @@ SRC_lookupd := \
 	lookupd/compile.c \
 	lookupd/counters.c \
 	lookupd/database.c \
+	lookupd/defaults.c \
+	lookupd/diff.c \
 	lookupd/guard.c \
 	lookupd/inspect.c \
 	lookupd/keymap.c \
@@ -134,6 +136,8 @@ SRC_lookupd := \
 	lookupd/lookup_domain.c \
 	lookupd/pool.c \
 	lookupd/observe.c \
+	lookupd/overlay.c \
+	lookupd/overlay_edit.c \
 	lookupd/publish.c \
 	lookupd/record.c \
 	lookupd/record_box.c \

@@ -10,6 +10,7 @@
 #include "lookupd/guard.h"
 #include "lookupd/loader.h"
 #include "lookupd/lookup.h"
+#include "lookupd/overlay_edit.h"
 #include "lookupd/publish.h"
 #include "lookupd/resolve.h"
 #include "lookupd/source.h"
@@ -109,7 +110,7 @@ check_configured(const struct database *db, const struct address *postmaster, st
 /* The file is published only if lookupd will take it: this is the same code. */
 static int
 check_result(
-    const struct compile_options *o, int fd, uint64_t *generation_out, struct report *report)
+    const struct compile_options *o, int fd, struct database **db_out, struct report *report)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	const char *error = "no descriptor";
@@ -121,10 +122,9 @@ check_result(
 		    span_str(error));
 		return unreadable ? EX_TEMPFAIL : EX_CONFIG;
 	}
-	*generation_out = db->header.generation;
 	if (o->postmaster != NULL)
 		check_configured(db, o->postmaster, report);
-	database_free(&db);
+	*db_out = db;
 	return EX_OK;
 }
 
@@ -214,7 +214,7 @@ check_losses(
 
 static int
 write_file(struct publish *p, const struct compile_options *o, struct collection *c,
-    struct build_facts *facts, struct report *report)
+    const struct build_facts *facts, struct database **result_out, struct report *report)
 {
 	struct database *old;
 	int status = EX_OK;
@@ -229,7 +229,7 @@ write_file(struct publish *p, const struct compile_options *o, struct collection
 	database_free(&old);
 	if (status == EX_OK && build_end_mark(p->fd) < 0)
 		status = failed(report, o->output, "cannot be written", errno);
-	return status == EX_OK ? check_result(o, p->fd, &facts->generation, report) : status;
+	return status == EX_OK ? check_result(o, p->fd, result_out, report) : status;
 }
 
 static int
@@ -244,19 +244,24 @@ write_output(const struct compile_options *o, struct collection *c,
 	    .source_count = o->source_count,
 	    .forced = o->force,
 	};
+	struct database *result = NULL;
 	struct publish p;
 	int status;
 
 	if (publish_begin(&p, o->output) < 0)
 		return failed(report, o->output, "cannot make a file beside it", errno);
-	status = write_file(&p, o, c, &facts, report);
+	status = write_file(&p, o, c, &facts, &result, report);
 	if (status == EX_OK && publish_commit(&p) < 0)
 		status = failed(report, o->output, "cannot be put in place", errno);
 	publish_abort(&p);
-	if (status == EX_OK)
+	if (status == EX_OK) {
 		fprintf(report->to, "%llu recipients in %llu domains, generation %llu\n",
 		    (unsigned long long)recipients, (unsigned long long)domains,
-		    (unsigned long long)facts.generation);
+		    (unsigned long long)result->header.generation);
+		if (overlay_fold(o->output, result, report) < 0)
+			status = EX_TEMPFAIL;
+	}
+	database_free(&result);
 	return status;
 }
 

@@ -400,6 +400,7 @@ lookup_match_name(enum lookup_match match)
 	    [MATCH_BOX] = "box",
 	    [MATCH_DOMAIN] = "domain",
 	    [MATCH_POSTMASTER] = "postmaster",
+	    [MATCH_OVERLAY] = "overlay",
 	    [MATCH_OBSERVED] = "observed",
 	};
 

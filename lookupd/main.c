@@ -22,6 +22,12 @@ on_verdict(void *arg, bool taken, const char *detail)
 }
 
 static void
+on_overlay(void *arg, bool taken, const char *detail)
+{
+	program_file_verdict(arg, FILE_OVERLAY, taken, detail);
+}
+
+static void
 on_idle(void *arg)
 {
 	program_finished(arg);
@@ -54,6 +60,9 @@ on_file(struct program *prog, const struct msg_file *file, int fd)
 	case FILE_PREVIOUS:
 		serve_previous(prog->state, file->name, fd);
 		program_file_verdict(prog, FILE_PREVIOUS, true, "kept for need");
+		return 0;
+	case FILE_OVERLAY:
+		serve_overlay(prog->state, file->name, fd);
 		return 0;
 	default:
 		close(fd);
@@ -97,7 +106,8 @@ main(void)
 	    .on_status = on_status,
 	};
 	static struct program prog;
-	static struct serve serve = {.on_verdict = on_verdict, .on_idle = on_idle, .arg = &prog};
+	static struct serve serve = {
+	    .on_verdict = on_verdict, .on_overlay = on_overlay, .on_idle = on_idle, .arg = &prog};
 
 	if (program_begin(&prog, &spec, &serve) != 0)
 		return prog.exit_status;

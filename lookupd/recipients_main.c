@@ -1,4 +1,4 @@
-/* gatehouse-recipients: makes recipients.cdb, and says what is in one. */
+/* gatehouse-recipients: makes recipients.cdb, changes it, and says what is in one. */
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,13 +11,18 @@
 #include "lib/clock.h"
 
 #include "lookupd/compile.h"
+#include "lookupd/diff.h"
 #include "lookupd/guard.h"
 #include "lookupd/inspect.h"
 #include "lookupd/loader.h"
+#include "lookupd/overlay_edit.h"
 #include "lookupd/report.h"
+
+#define DATABASE_DEFAULT "/var/lib/gatehouse/recipients.cdb"
 
 struct arguments {
 	const char *output;
+	const char *database;
 	struct address postmaster;
 	bool has_postmaster;
 	bool force;
@@ -32,7 +37,11 @@ static const char usage_text[] =
     "       gatehouse-recipients query [--postmaster ADDRESS] recipients.cdb ADDRESS...\n"
     "       gatehouse-recipients info recipients.cdb\n"
     "       gatehouse-recipients dump recipients.cdb\n"
-    "A SOURCE is KIND:PATH, such as list:FILE. See gatehouse-recipients(8).\n";
+    "       gatehouse-recipients diff old.cdb new.cdb\n"
+    "       gatehouse-recipients add [-d recipients.cdb] [--force] ADDRESS [NAME=VALUE...]\n"
+    "       gatehouse-recipients remove [-d recipients.cdb] ADDRESS\n"
+    "       gatehouse-recipients defer [-d recipients.cdb] ADDRESS [\"4.x.y TEXT\"]\n"
+    "A SOURCE is KIND:PATH. See gatehouse-recipients(8).\n";
 
 static int
 usage(void)
@@ -87,59 +96,153 @@ command_compile(const struct arguments *a)
 	return a->output != NULL ? compile(&options, stderr) : usage();
 }
 
+/* A database with its overlay, asked by fn. */
 static int
-command_query(const struct arguments *a)
+with_overlay(const struct arguments *a, int status_if_wrong,
+    int (*fn)(const struct arguments *a, const struct database *db, const struct overlay *overlay))
 {
+	const char *error = NULL;
 	int status;
-	struct database *db = open_database(a->rest[0], EX_TEMPFAIL, &status);
+	struct database *db = open_database(a->rest[0], status_if_wrong, &status);
+	struct overlay *overlay = db != NULL ? overlay_beside(a->rest[0], &error) : NULL;
 
-	if (db == NULL)
-		return status;
-	status = inspect_query(
-	    db, a->has_postmaster ? &a->postmaster : NULL, a->rest + 1, a->rest_count - 1, stdout);
+	if (error != NULL) {
+		complain("the overlay is no good", span_str(error));
+		status = EX_TEMPFAIL;
+	} else if (db != NULL)
+		status = fn(a, db, overlay);
+	overlay_free(&overlay);
 	database_free(&db);
 	return status;
 }
 
 static int
-inspect(const struct arguments *a, int (*fn)(const struct database *db, FILE *to))
+query(const struct arguments *a, const struct database *db, const struct overlay *overlay)
 {
-	int status;
-	struct database *db = open_database(a->rest[0], 1, &status);
+	return inspect_query(db, overlay, a->has_postmaster ? &a->postmaster : NULL, a->rest + 1,
+	    a->rest_count - 1, stdout);
+}
 
-	if (db == NULL)
-		return status;
-	status = fn(db, stdout);
-	database_free(&db);
-	return status;
+static int
+command_query(const struct arguments *a)
+{
+	return with_overlay(a, EX_TEMPFAIL, query);
+}
+
+static int
+info(const struct arguments *a, const struct database *db, const struct overlay *overlay)
+{
+	(void)a;
+	return inspect_info(db, overlay, stdout);
 }
 
 static int
 command_info(const struct arguments *a)
 {
-	return inspect(a, inspect_info);
+	return with_overlay(a, 1, info);
+}
+
+static int
+dump(const struct arguments *a, const struct database *db, const struct overlay *overlay)
+{
+	(void)a;
+	return inspect_dump(db, overlay, stdout);
 }
 
 static int
 command_dump(const struct arguments *a)
 {
-	return inspect(a, inspect_dump);
+	return with_overlay(a, 1, dump);
 }
+
+static int
+command_diff(const struct arguments *a)
+{
+	int status;
+	struct database *old = open_database(a->rest[0], EX_TEMPFAIL, &status);
+	struct database *new = old != NULL ? open_database(a->rest[1], EX_TEMPFAIL, &status) : NULL;
+
+	if (new != NULL)
+		status = diff(old, new, stdout);
+	database_free(&old);
+	database_free(&new);
+	return status;
+}
+
+static int
+change(const struct arguments *a, enum overlay_verb verb)
+{
+	struct overlay_change change = {
+	    .database = a->database,
+	    .verb = verb,
+	    .words = a->rest,
+	    .word_count = a->rest_count,
+	    .now = clock_unix(),
+	    .force = a->force,
+	};
+
+	return overlay_change(&change, stderr);
+}
+
+static int
+command_add(const struct arguments *a)
+{
+	return change(a, OVERLAY_ADD);
+}
+
+static int
+command_remove(const struct arguments *a)
+{
+	return change(a, OVERLAY_REMOVE);
+}
+
+static int
+command_defer(const struct arguments *a)
+{
+	return change(a, OVERLAY_DEFER);
+}
+
+/* Which options a command takes. */
+enum {
+	TAKES_OUTPUT = 1,
+	TAKES_DATABASE = 2,
+	TAKES_POSTMASTER = 4,
+	TAKES_FORCE = 8,
+	TAKES_SHARE = 16,
+};
 
 static const struct command {
 	const char *name;
 	int (*run)(const struct arguments *a);
-	bool makes; /* takes the options of making a database */
-	bool takes_postmaster;
+	unsigned takes;
 	size_t least, most; /* arguments besides options */
 } commands[] = {
-    {"compile", command_compile, true, true, 1, 1000},
-    {"query", command_query, false, true, 2, SIZE_MAX},
-    {"info", command_info, false, false, 1, 1},
-    {"dump", command_dump, false, false, 1, 1},
+    {"compile", command_compile, TAKES_OUTPUT | TAKES_POSTMASTER | TAKES_FORCE | TAKES_SHARE, 1,
+	1000},
+    {"query", command_query, TAKES_POSTMASTER, 2, SIZE_MAX},
+    {"info", command_info, 0, 1, 1},
+    {"dump", command_dump, 0, 1, 1},
+    {"diff", command_diff, 0, 2, 2},
+    {"add", command_add, TAKES_DATABASE | TAKES_FORCE, 1, 10},
+    {"remove", command_remove, TAKES_DATABASE | TAKES_FORCE, 1, 1},
+    {"defer", command_defer, TAKES_DATABASE | TAKES_FORCE, 1, 2},
 };
 
 /* ---- arguments --------------------------------------------------------------------------------------- */
+
+static bool
+take_output(struct arguments *a, const char *text)
+{
+	a->output = text;
+	return true;
+}
+
+static bool
+take_database(struct arguments *a, const char *text)
+{
+	a->database = text;
+	return true;
+}
 
 static bool
 take_postmaster(struct arguments *a, const char *text)
@@ -152,6 +255,14 @@ take_postmaster(struct arguments *a, const char *text)
 }
 
 static bool
+take_force(struct arguments *a, const char *text)
+{
+	(void)text;
+	a->force = true;
+	return true;
+}
+
+static bool
 take_share(struct arguments *a, const char *text)
 {
 	if (span_decimal(span_str(text), 100, &a->share))
@@ -160,30 +271,45 @@ take_share(struct arguments *a, const char *text)
 	return false;
 }
 
+static const struct option long_options[] = {
+    {"output", required_argument, NULL, 'o'},
+    {"database", required_argument, NULL, 'd'},
+    {"postmaster", required_argument, NULL, 'p'},
+    {"force", no_argument, NULL, 'F'},
+    {"max-loss", required_argument, NULL, 'l'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static const struct {
+	int option;
+	unsigned takes;
+	bool (*take)(struct arguments *a, const char *text);
+} takers[] = {
+    {'o', TAKES_OUTPUT, take_output},
+    {'d', TAKES_DATABASE, take_database},
+    {'p', TAKES_POSTMASTER, take_postmaster},
+    {'F', TAKES_FORCE, take_force},
+    {'l', TAKES_SHARE, take_share},
+};
+
+enum { TAKERS = sizeof(takers) / sizeof(takers[0]) };
+
 /* Returns: EX_OK, EX_USAGE; or -1 when help was asked for and given. */
 static int
 parse_arguments(const struct command *command, int argc, char **argv, struct arguments *a)
 {
-	static const struct option options[] = {
-	    {"output", required_argument, NULL, 'o'},
-	    {"postmaster", required_argument, NULL, 'p'},
-	    {"force", no_argument, NULL, 'F'},
-	    {"max-loss", required_argument, NULL, 'l'},
-	    {"help", no_argument, NULL, 'h'},
-	    {NULL, 0, NULL, 0},
-	};
 	int option;
 
-	while ((option = getopt_long(argc, argv, "o:h", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "o:d:h", long_options, NULL)) != -1) {
+		size_t i = 0;
+
 		if (option == 'h')
 			return fputs(usage_text, stdout), -1;
-		if (option == 'o' && command->makes)
-			a->output = optarg;
-		else if (option == 'F' && command->makes)
-			a->force = true;
-		else if (option == 'l' && command->makes && take_share(a, optarg))
-			continue;
-		else if (option != 'p' || !command->takes_postmaster || !take_postmaster(a, optarg))
+		while (i < TAKERS && takers[i].option != option)
+			i++;
+		if (i == TAKERS || !(command->takes & takers[i].takes) ||
+		    !takers[i].take(a, optarg))
 			return usage();
 	}
 	a->rest = (const char *const *)argv + optind;
@@ -194,7 +320,7 @@ parse_arguments(const struct command *command, int argc, char **argv, struct arg
 int
 main(int argc, char **argv)
 {
-	struct arguments a = {.share = GUARD_SHARE_DEFAULT};
+	struct arguments a = {.share = GUARD_SHARE_DEFAULT, .database = DATABASE_DEFAULT};
 	int status;
 
 	if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))

@@ -152,9 +152,24 @@ judge_unknown(struct serve *s, const struct address *asked, struct lookup_result
 		LOOKUPD_COUNT(observed)++;
 		return;
 	}
-	if (over_age(s))
+	if (s->overlay_bad)
+		*r = (struct lookup_result){
+		    .verdict = RCPT_TROUBLE, .trouble = "the overlay is no good"};
+	else if (over_age(s))
 		*r = (struct lookup_result){
 		    .verdict = RCPT_TROUBLE, .trouble = "the database is too old"};
+}
+
+/*
+ * What answers are made from, in one number: another database or another overlay is another one,
+ * so that what was granted before is asked for again (row 269).
+ */
+static uint64_t
+serve_generation(const struct serve *s)
+{
+	uint64_t overlay = s->overlay != NULL && s->overlay->count > 0 ? s->overlay->mark : 0;
+
+	return s->db->header.generation ^ overlay << 40;
 }
 
 /* What the database says, into the answer. In: asked, for as long as the answer is used. */
@@ -165,7 +180,11 @@ decide(struct worker *w, const struct address *asked, struct msg_rcpt_answer *an
 	const struct address *recipient;
 	struct lookup_result r;
 
-	lookup_recipient(s->db, asked, s->has_postmaster ? &s->postmaster : NULL, &r, &recipient);
+	if (s->overlay != NULL && overlay_lookup(s->overlay, s->db, asked, &r))
+		recipient = asked;
+	else
+		lookup_recipient(
+		    s->db, asked, s->has_postmaster ? &s->postmaster : NULL, &r, &recipient);
 	if (r.unevaluable)
 		alarm_unevaluable(s, asked, r.trouble);
 	if (r.verdict != RCPT_ACCEPTED)
@@ -175,7 +194,7 @@ decide(struct worker *w, const struct address *asked, struct msg_rcpt_answer *an
 	answer->verdict = (uint8_t)r.verdict;
 	answer->status = r.status;
 	answer->text = r.text;
-	answer->generation = s->db->header.generation;
+	answer->generation = serve_generation(s);
 	if (r.verdict != RCPT_ACCEPTED)
 		return;
 	answer->recipient = address_span(recipient);
@@ -227,7 +246,7 @@ tell_generation(const struct worker *w)
 
 	if (w->serve->db == NULL)
 		return;
-	m.generation = w->serve->db->header.generation;
+	m.generation = serve_generation(w->serve);
 	link_send(w->link, MSG_generation, &m, -1);
 }
 
@@ -335,6 +354,63 @@ load_ended(struct serve *s)
 	s->loading_previous = false;
 }
 
+static void
+tell_all(const struct serve *s)
+{
+	for (size_t i = 0; i < SERVE_WORKERS; i++)
+		if (s->workers[i] != NULL)
+			tell_generation(s->workers[i]);
+}
+
+/* ---- overlay ---- */
+
+/*
+ * What was folded into a database is no longer in the overlay: such a one waits for the database.
+ * Where there is no overlay yet it is better than none.
+ */
+static void
+take_coming_overlay(struct serve *s)
+{
+	if (s->coming == NULL || s->db == NULL)
+		return;
+	if (s->overlay != NULL && s->coming->generation > s->db->header.generation)
+		return;
+	overlay_free(&s->overlay);
+	s->overlay = s->coming;
+	s->coming = NULL;
+	s->overlay_bad = false;
+}
+
+void
+serve_overlay(struct serve *s, struct span name, int fd)
+{
+	const char *error;
+	struct overlay *o = overlay_read(fd, &error);
+	char detail[80];
+	struct log_line l;
+
+	close(fd);
+	if (o == NULL) {
+		s->overlay_bad = s->overlay == NULL && s->coming == NULL;
+		log_begin(&l, EVENT_overlay_refused);
+		log_span(&l, "path", name);
+		log_str(&l, "reason", error);
+		log_end(&l);
+		s->on_overlay(s->arg, false, error);
+		return;
+	}
+	snprintf(detail, sizeof(detail), "%zu entries, generation %llu", o->count,
+	    (unsigned long long)o->generation);
+	overlay_free(&s->coming);
+	s->coming = o;
+	take_coming_overlay(s);
+	if (s->coming == NULL)
+		tell_all(s);
+	s->on_overlay(s->arg, true, detail);
+}
+
+/* ---- the one in service ---- */
+
 /* Loud: mail is judged by what was true before. */
 static void
 log_previous(const struct serve *s)
@@ -360,9 +436,8 @@ take_into_service(struct serve *s)
 	database_free(&old);
 	s->alarm_at_ms = s->age_alarm_at_ms = 0;
 	LOOKUPD_COUNT(previous_in_service) = s->loading_previous;
-	for (size_t i = 0; i < SERVE_WORKERS; i++)
-		if (s->workers[i] != NULL)
-			tell_generation(s->workers[i]);
+	take_coming_overlay(s);
+	tell_all(s);
 	LOOKUPD_COUNT(databases_taken)++;
 	log_taken(s);
 	check_postmaster(s);
@@ -515,6 +590,7 @@ serve_gauges(const struct serve *s)
 	LOOKUPD_COUNT(domains) = s->db->header.domains;
 	LOOKUPD_COUNT(database_octets) = s->db->len;
 	LOOKUPD_COUNT(database_built) = s->db->header.built;
+	LOOKUPD_COUNT(overlay_entries) = s->overlay != NULL ? s->overlay->count : 0;
 }
 
 void
@@ -531,6 +607,8 @@ serve_clear(struct serve *s)
 	s->previous_fd = -1;
 	free(s->previous_name);
 	s->previous_name = NULL;
+	overlay_free(&s->overlay);
+	overlay_free(&s->coming);
 	database_free(&s->db);
 	grant_key_free(&s->key);
 }
