@@ -115,6 +115,8 @@ SRC_tlsd := \
 
 # main: lookupd/main.c (lookupd), lookupd/recipients_main.c (gatehouse-recipients)
 SRC_lookupd := \
+	lookupd/audit.c \
+	lookupd/backend_probe.c \
 	lookupd/build.c \
 	lookupd/cdbfile.c \
 	lookupd/child.c \
@@ -125,6 +127,7 @@ SRC_lookupd := \
 	lookupd/database.c \
 	lookupd/defaults.c \
 	lookupd/diff.c \
+	lookupd/explain.c \
 	lookupd/guard.c \
 	lookupd/inspect.c \
 	lookupd/keymap.c \
@@ -147,7 +150,8 @@ SRC_lookupd := \
 	lookupd/rules.c \
 	lookupd/serve.c \
 	lookupd/source.c \
-	lookupd/walk.c
+	lookupd/walk.c \
+	lookupd/watch_sources.c
 
 # main: validators/main.c (validators), validators/child_main.c (validator)
 SRC_validators := \

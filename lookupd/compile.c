@@ -281,6 +281,8 @@ compile(const struct compile_options *o, FILE *messages)
 	status = check_usage(o, &report);
 	if (status == EX_OK)
 		status = read_sources(o, &c, digests, &report);
+	for (size_t i = 0; o->on_file != NULL && i < c.records.source_count; i++)
+		o->on_file(o->ctx, c.records.sources[i]);
 	if (status == EX_OK) {
 		warn_postmasters(o, &c, &report);
 		status = write_output(o, &c, digests, &report);

@@ -16,6 +16,9 @@ struct compile_options {
 	uint64_t now;                     /* unix seconds */
 	unsigned share;                   /* percent of a domain's recipients that may go */
 	bool force;                       /* whatever goes is meant to go */
+	/* Told every file that the sources were read from; NULL: not wanted. */
+	void (*on_file)(void *ctx, const char *path);
+	void *ctx;
 };
 
 /*

@@ -255,13 +255,13 @@ put_number(struct span key, FILE *to)
 	report_octets(to, span_of(c.p, c.left));
 }
 
-static void
-dump_record(struct span key, struct span value, FILE *to)
+void
+inspect_put_record(struct span key, struct span value, FILE *to)
 {
 	const char *type = key.len > 0 ? key_type_name(key.p[0]) : NULL;
 
 	if (key.len == 0) {
-		fprintf(to, "header octets=%zu\n", value.len);
+		fprintf(to, "header octets=%zu", value.len);
 		return;
 	}
 	fputs(type != NULL ? type : "unknown-type", to);
@@ -273,13 +273,19 @@ dump_record(struct span key, struct span value, FILE *to)
 	fputc(':', to);
 	if (key_is_domain(key))
 		put_domain(value, to);
-	else if (key_is_recipient(key))
+	else if (key_is_recipient(key) || key_is_file(key))
 		put_leaf(value, to);
 	else if (key.p[0] == KEY_ROUTE) {
 		fputc(' ', to);
 		put_route(value, to);
 	} else
 		fprintf(to, " octets=%zu", value.len);
+}
+
+static void
+dump_record(struct span key, struct span value, FILE *to)
+{
+	inspect_put_record(key, value, to);
 	fputc('\n', to);
 }
 

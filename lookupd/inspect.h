@@ -22,4 +22,7 @@ int inspect_info(const struct database *db, const struct overlay *overlay, FILE 
 /* Every record, and every entry of the overlay. Returns: EX_OK. */
 int inspect_dump(const struct database *db, const struct overlay *overlay, FILE *to);
 
+/* One record in words, without a line end. */
+void inspect_put_record(struct span key, struct span value, FILE *to);
+
 #endif
