@@ -128,6 +128,7 @@ SRC_lookupd := \
 	lookupd/defaults.c \
 	lookupd/diff.c \
 	lookupd/explain.c \
+	lookupd/fault.c \
 	lookupd/guard.c \
 	lookupd/inspect.c \
 	lookupd/keymap.c \

@@ -189,12 +189,12 @@ load_before(const struct compile_options *o, struct report *report)
 
 /* Writes into the new file what is gone. Returns: an exit status. */
 static int
-check_losses(
-    const struct compile_options *o, int fd, const struct database *old, struct report *report)
+check_losses(const struct compile_options *o, int fd, bool sharded, const struct database *old,
+    struct report *report)
 {
 	struct losses losses = {.report = report, .options = o};
 	struct guard_hooks hooks = {&losses, on_lost, on_taken};
-	struct database *result = build_map(fd);
+	struct database *result = build_map(fd, sharded);
 	int status;
 
 	if (result == NULL)
@@ -217,17 +217,18 @@ write_file(struct publish *p, const struct compile_options *o, struct collection
     const struct build_facts *facts, struct database **result_out, struct report *report)
 {
 	struct database *old;
+	bool sharded;
 	int status = EX_OK;
 
-	if (build_write(p->fd, c, facts) < 0)
+	if (build_write(p->fd, c, facts, &sharded) < 0)
 		return failed(report, o->output, "cannot be written", errno);
 	collection_clear(c); /* its memory is wanted for what follows */
 	old = load_before(o, report);
 	if (old != NULL)
-		status = check_losses(o, p->fd, old, report);
+		status = check_losses(o, p->fd, sharded, old, report);
 	p->keep = old != NULL;
 	database_free(&old);
-	if (status == EX_OK && build_end_mark(p->fd) < 0)
+	if (status == EX_OK && build_end_mark(p->fd, sharded) < 0)
 		status = failed(report, o->output, "cannot be written", errno);
 	return status == EX_OK ? check_result(o, p->fd, result_out, report) : status;
 }
@@ -243,6 +244,8 @@ write_output(const struct compile_options *o, struct collection *c,
 	    .sources = digests,
 	    .source_count = o->source_count,
 	    .forced = o->force,
+	    .beside = o->output,
+	    .shard_max = o->shard_max,
 	};
 	struct database *result = NULL;
 	struct publish p;

@@ -4,6 +4,8 @@
 #ifndef LOOKUPD_DATABASE_H
 #define LOOKUPD_DATABASE_H
 
+#include <sys/stat.h>
+
 #include "lookupd/cdbfile.h"
 #include "lookupd/record.h"
 
@@ -11,12 +13,30 @@ struct database {
 	uint8_t *octets; /* owned: of malloc, or mapped */
 	size_t len;      /* with the end mark */
 	bool mapped;
-	struct cdbfile cdb;
+	int fd;              /* of the mapped file, owned; -1: none */
+	struct stat as_read; /* of the mapped file */
+	struct cdbfile shard[LAYOUT_SHARDS_MAX];
+	unsigned shards;
 	struct header header;
 	/* Where records come from when they are in no file yet; NULL: from cdb. */
 	enum cdbfile_status (*get)(const void *from, struct span key, struct span *value_out);
 	const void *from;
 };
+
+/*
+ * Finds the shards in what stands before the end mark. In: sharded, by the magic of the mark.
+ * Returns: false when they are not there.
+ */
+bool database_lay_out(struct database *db, size_t covered, bool sharded);
+
+/* The shard of a key, of several. */
+unsigned database_shard(unsigned shards, struct span key);
+
+/*
+ * Whether a mapped file is what it was when it was checked. One in private memory always is.
+ * Reading what is mapped needs fault.h all the same: it may become shorter at any time.
+ */
+bool database_unchanged(const struct database *db);
 
 /* The first value of a key. */
 enum cdbfile_status database_get(
@@ -24,8 +44,8 @@ enum cdbfile_status database_get(
 
 /* Every record, in the order of the file. In: at, zeroed before the first. */
 struct database_at {
-	uint32_t at; /* in the file */
-	bool begun;
+	unsigned shard;
+	uint32_t at; /* in the shard; 0: at its beginning */
 };
 enum cdbfile_status database_next(const struct database *db, struct database_at *at,
     struct span *key_out, struct span *value_out);

@@ -189,11 +189,11 @@ build(struct explainer *x)
 	static const struct build_facts facts = {.generation = 1, .forced = true};
 	int fd = memfd_create("recipients", MFD_CLOEXEC);
 	const char *error = "cannot be built";
-	bool unreadable;
+	bool unreadable, sharded;
 
 	if (fd < 0)
 		return -1;
-	if (build_write(fd, &x->c, &facts) == 0 && build_end_mark(fd) == 0)
+	if (build_write(fd, &x->c, &facts, &sharded) == 0 && build_end_mark(fd, sharded) == 0)
 		x->db = loader_load(fd, &error, &unreadable);
 	else
 		close(fd);

@@ -30,6 +30,7 @@ struct arguments {
 	bool has_postmaster;
 	bool force;
 	uint64_t share;
+	uint64_t shard_max;
 	bool watch;
 	uint64_t every_s;
 	struct audit_options audit;
@@ -99,6 +100,7 @@ command_compile(const struct arguments *a)
 	    .postmaster = a->has_postmaster ? &a->postmaster : NULL,
 	    .now = clock_unix(),
 	    .share = (unsigned)a->share,
+	    .shard_max = a->shard_max,
 	    .force = a->force,
 	};
 
@@ -367,6 +369,12 @@ take_sample(struct arguments *a, const char *text)
 }
 
 static bool
+take_shard_size(struct arguments *a, const char *text)
+{
+	return take_number(text, LAYOUT_SHARD_MAX, &a->shard_max);
+}
+
+static bool
 take_rate(struct arguments *a, const char *text)
 {
 	return take_number(text, 10000, &a->audit.rate);
@@ -384,6 +392,7 @@ static const struct option long_options[] = {
     {"postmaster", required_argument, NULL, 'p'},
     {"force", no_argument, NULL, 'F'},
     {"max-loss", required_argument, NULL, 'l'},
+    {"shard-size", required_argument, NULL, 's'},
     {"watch", optional_argument, NULL, 'w'},
     {"smtp", required_argument, NULL, 'S'},
     {"lmtp", required_argument, NULL, 'L'},
@@ -406,6 +415,7 @@ static const struct {
     {'F', TAKES_FORCE, take_force},
     {'l', TAKES_SHARE, take_share},
     {'w', TAKES_WATCH, take_watch},
+    {'s', TAKES_OUTPUT, take_shard_size},
     {'S', TAKES_SERVER, take_smtp},
     {'L', TAKES_SERVER, take_lmtp},
     {'f', TAKES_SERVER, take_from},

@@ -10,6 +10,7 @@
 #include "lib/log.h"
 
 #include "lookupd/counters.h"
+#include "lookupd/fault.h"
 #include "lookupd/observe.h"
 
 enum {
@@ -144,14 +145,73 @@ is_exempt(const struct serve *s, const struct address *asked, struct span class)
 	return false;
 }
 
-/* What becomes of a recipient whom the database does not know. */
+/* ---- asking the database ---- */
+
+/* What is asked, and what was found; octets keep what was found in a mapped file. */
+struct finding {
+	const struct serve *s;
+	const struct address *asked, *recipient;
+	struct lookup_result r;
+	uint8_t octets[LAYOUT_STATUS_MAX + LAYOUT_TEXT_MAX + 2 * LAYOUT_NAME_MAX +
+		       LAYOUT_DELIVERED_TO_MAX];
+};
+
 static void
-judge_unknown(struct serve *s, const struct address *asked, struct lookup_result *r)
+keep(struct buf *b, struct span *s)
 {
-	if (observe(&s->conf->top.observe, s->db, asked, r)) {
-		LOOKUPD_COUNT(observed)++;
+	size_t at = b->len;
+
+	buf_put_span(b, *s);
+	BUG_ON(b->full);
+	*s = span_of(b->p + at, s->len);
+}
+
+/* May be left at any octet that is read (fault.h): it changes nothing but the finding. */
+static void
+find(void *arg)
+{
+	struct finding *f = arg;
+	const struct serve *s = f->s;
+	struct buf b = BUF_OVER(f->octets);
+
+	f->recipient = f->asked;
+	if (s->overlay == NULL || !overlay_lookup(s->overlay, s->db, f->asked, &f->r))
+		lookup_recipient(s->db, f->asked, s->has_postmaster ? &s->postmaster : NULL, &f->r,
+		    &f->recipient);
+	if (f->r.verdict == RCPT_UNKNOWN_USER)
+		(void)observe(&s->conf->top.observe, s->db, f->asked, &f->r);
+	if (!s->db->mapped)
+		return;
+	keep(&b, &f->r.status);
+	keep(&b, &f->r.text);
+	keep(&b, &f->r.route);
+	keep(&b, &f->r.class);
+	keep(&b, &f->r.delivered_to);
+}
+
+/*
+ * Rows 266, F39: a mapped file that is not what it was when it was checked may say "unknown" of
+ * anybody, or may have ended.
+ */
+static void
+find_guarded(struct serve *s, struct finding *f)
+{
+	if (!s->db->mapped) {
+		find(f);
 		return;
 	}
+	if (database_unchanged(s->db) && fault_guarded(find, f) && database_unchanged(s->db))
+		return;
+	LOOKUPD_COUNT(faults)++;
+	f->recipient = f->asked;
+	f->r = (struct lookup_result){
+	    .verdict = RCPT_TROUBLE, .trouble = "the database was changed in place"};
+}
+
+/* What becomes of a recipient whom the database does not know. */
+static void
+judge_unknown(struct serve *s, struct lookup_result *r)
+{
 	if (s->overlay_bad)
 		*r = (struct lookup_result){
 		    .verdict = RCPT_TROUBLE, .trouble = "the overlay is no good"};
@@ -172,38 +232,34 @@ serve_generation(const struct serve *s)
 	return s->db->header.generation ^ overlay << 40;
 }
 
-/* What the database says, into the answer. In: asked, for as long as the answer is used. */
+/* What the database says, into the answer. In: f->asked, for as long as the answer is used. */
 static void
-decide(struct worker *w, const struct address *asked, struct msg_rcpt_answer *answer)
+decide(struct worker *w, struct finding *f, struct msg_rcpt_answer *answer)
 {
 	struct serve *s = w->serve;
-	const struct address *recipient;
-	struct lookup_result r;
+	struct lookup_result *r = &f->r;
 
-	if (s->overlay != NULL && overlay_lookup(s->overlay, s->db, asked, &r))
-		recipient = asked;
-	else
-		lookup_recipient(
-		    s->db, asked, s->has_postmaster ? &s->postmaster : NULL, &r, &recipient);
-	if (r.unevaluable)
-		alarm_unevaluable(s, asked, r.trouble);
-	if (r.verdict != RCPT_ACCEPTED)
+	find_guarded(s, f);
+	if (r->unevaluable)
+		alarm_unevaluable(s, f->asked, r->trouble);
+	if (r->verdict != RCPT_ACCEPTED || r->match == MATCH_OBSERVED)
 		bucket_take(&w->misses);
-	if (r.verdict == RCPT_UNKNOWN_USER)
-		judge_unknown(s, asked, &r);
-	answer->verdict = (uint8_t)r.verdict;
-	answer->status = r.status;
-	answer->text = r.text;
+	if (r->verdict == RCPT_UNKNOWN_USER)
+		judge_unknown(s, r);
+	answer->verdict = (uint8_t)r->verdict;
+	answer->status = r->status;
+	answer->text = r->text;
 	answer->generation = serve_generation(s);
-	if (r.verdict != RCPT_ACCEPTED)
+	if (r->verdict != RCPT_ACCEPTED)
 		return;
-	answer->recipient = address_span(recipient);
-	answer->route = r.route;
-	answer->class = r.class;
-	answer->size_limit = r.size_limit;
-	answer->delivered_to = r.delivered_to;
-	answer->observed = r.match == MATCH_OBSERVED;
-	answer->exempt = is_exempt(s, asked, r.class);
+	answer->recipient = address_span(f->recipient);
+	answer->route = r->route;
+	answer->class = r->class;
+	answer->size_limit = r->size_limit;
+	answer->delivered_to = r->delivered_to;
+	answer->observed = r->match == MATCH_OBSERVED;
+	LOOKUPD_COUNT(observed) += answer->observed;
+	answer->exempt = is_exempt(s, f->asked, r->class);
 	fill_grant(w, answer);
 }
 
@@ -214,6 +270,7 @@ on_rcpt_ask(void *ctx, struct link *link, const union msg *m, int *fd)
 {
 	struct worker *w = ctx;
 	struct address asked;
+	struct finding f = {.s = w->serve, .asked = &asked};
 	struct msg_rcpt_answer answer = {
 	    .session = m->rcpt_ask.session,
 	    .transaction = m->rcpt_ask.transaction,
@@ -226,7 +283,7 @@ on_rcpt_ask(void *ctx, struct link *link, const union msg *m, int *fd)
 	if (address_from_inside(m->rcpt_ask.address, &asked) != ADDRESS_OK)
 		LOOKUPD_COUNT(malformed)++;
 	else if (w->serve->db != NULL && w->serve->key != NULL && !throttled(w))
-		decide(w, &asked, &answer);
+		decide(w, &f, &answer);
 	count_verdict((enum rcpt_verdict)answer.verdict);
 	/* Answers are matched by their order: one that cannot be sent ends the link. */
 	if (!link_send(link, MSG_rcpt_answer, &answer, -1))
@@ -329,19 +386,20 @@ log_taken(const struct serve *s)
 
 /* What lookup_recipient() will make of a question for postmaster, said when it can be mended. */
 static void
-check_postmaster(const struct serve *s)
+check_postmaster(struct serve *s)
 {
-	struct lookup_result r;
+	struct finding f = {.s = s};
 	struct log_line l;
 
 	if (!s->has_postmaster)
 		return;
-	lookup(s->db, &s->postmaster, &r);
-	if (r.verdict == RCPT_ACCEPTED)
+	f.asked = &s->postmaster;
+	find_guarded(s, &f);
+	if (f.r.verdict == RCPT_ACCEPTED)
 		return;
 	log_begin(&l, EVENT_postmaster_unknown);
 	log_span(&l, "address", address_span(&s->postmaster));
-	log_str(&l, "effect", r.verdict == RCPT_UNKNOWN_DOMAIN ? "first backend" : "deferred");
+	log_str(&l, "effect", f.r.verdict == RCPT_UNKNOWN_DOMAIN ? "first backend" : "deferred");
 	log_end(&l);
 }
 
@@ -476,10 +534,28 @@ keep_old(struct serve *s, const char *reason)
 	load_previous(s);
 }
 
+struct step {
+	struct loader *loader;
+	enum loader_status status;
+};
+
+static void
+run_step(void *arg)
+{
+	struct step *step = arg;
+
+	step->status = loader_step(step->loader);
+}
+
 static enum loader_status
 load_step(struct serve *s)
 {
-	enum loader_status status = loader_step(s->loading);
+	struct step step = {s->loading, LOADER_BAD};
+	enum loader_status status;
+
+	if (!fault_guarded(run_step, &step))
+		loader_fault(s->loading);
+	status = step.status;
 
 	if (status == LOADER_DONE)
 		take_into_service(s);
@@ -511,9 +587,13 @@ load_previous(struct serve *s)
 	s->loading_name = s->previous_name;
 	s->previous_name = NULL;
 	s->loading_previous = true;
-	if (s->loading == NULL)
+	if (s->loading == NULL) {
 		keep_old(s, "out of memory");
-	else if (!s->at_once)
+		return;
+	}
+	loader_limits(
+	    s->loading, s->conf->limits.recipients_memory, s->conf->limits.recipients_file);
+	if (!s->at_once)
 		on_load_timer(s);
 }
 
@@ -539,6 +619,8 @@ serve_file(struct serve *s, struct span name, int fd, bool at_once)
 		keep_old(s, "out of memory");
 		return;
 	}
+	loader_limits(
+	    s->loading, s->conf->limits.recipients_memory, s->conf->limits.recipients_file);
 	loader_guard(s->loading, (unsigned)s->conf->top.recipients_loss, s->db);
 	while (at_once && s->loading != NULL)
 		(void)load_step(s);
@@ -556,6 +638,8 @@ serve_init(struct serve *s, struct loop *loop, const struct conf *conf)
 	s->loop = loop;
 	s->conf = conf;
 	s->previous_fd = -1;
+	if (fault_init() < 0)
+		return -1;
 	s->has_postmaster = postmaster != NULL;
 	if (postmaster == NULL)
 		return 0;

@@ -207,6 +207,36 @@ class Guards(unittest.TestCase):
                     client.envelope("s@sender.example", ["alice@example.com"])[1].code, 250)
 
 
+class Mapped(unittest.TestCase):
+    """A database that is too large to be copied, in several parts."""
+
+    def test_row_F39_mapped_in_service(self):
+        with Scripted() as backend, Gatehouse(backend.port, options={
+                "limits.junk": 1000, "limits.recipients_memory": 65536}) as gateway:
+            source = gateway.directory.write(
+                "list", LIST + "".join("u%d@example.com\n" % i for i in range(20000)))
+            path = gateway.directory.join("recipients.cdb")
+            had = len(gateway.events("database_taken"))
+            subprocess.run([program("gatehouse-recipients"), "compile", "--force",
+                            "--shard-size", "200000", "-o", path, "list:" + source],
+                           check=True, stderr=subprocess.DEVNULL)
+            with open(path, "rb") as f:
+                self.assertIn(b"GHRCPTS\n", f.read()[-48:])
+            wait_until(lambda: len(gateway.events("database_taken")) > had, "the new database")
+            with gateway.client() as client:
+
+                def status(recipient):
+                    client.command("RSET")
+                    return client.envelope("s@sender.example", [recipient])[1].status
+
+                for i in range(0, 20000, 997):
+                    self.assertEqual(status("u%d@example.com" % i), "250 2.1.5")
+                self.assertEqual(status("u20001@example.com"), "550 5.1.1")
+                os.truncate(path, 5000)
+                self.assertEqual(status("u7@example.com"), "451 4.4.3")
+                self.assertEqual(status("u20001@example.com"), "451 4.4.3")
+
+
 class Overlay(unittest.TestCase):
     """Changes of single addresses between two compiles."""
 

@@ -14,6 +14,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lookupd/counters.h"
+#include "lookupd/fault.h"
 #include "lookupd/guard.h"
 #include "tests/lookupd/databases.h"
 
@@ -211,8 +212,11 @@ start_with(const char *postmaster)
 	    pipe2(log_fds, O_CLOEXEC | O_NONBLOCK) != 0)
 		return -1;
 	log_init(log_fds[1]);
-	conf = (struct conf){
-	    .top.postmaster = postmaster, .top.recipients_loss = 10, .limits.unknown_rate = RATE};
+	conf = (struct conf){.top.postmaster = postmaster,
+	    .top.recipients_loss = 10,
+	    .limits.unknown_rate = RATE,
+	    .limits.recipients_memory = 1 << 30,
+	    .limits.recipients_file = 1 << 30};
 	if (serve_init(&serve, loop, &conf) != 0 || serve_set_key(&serve, key) != 0)
 		return -1;
 	return 0;
@@ -881,6 +885,79 @@ a_damaged_overlay_refuses_nobody(void **state)
 	assert_int_equal(answer_to("new@example.com"), RCPT_ACCEPTED);
 }
 
+/* A file on disk, of several shards, that is mapped. */
+static int
+map_list(const char *text, uint64_t generation, char path[64])
+{
+	struct octets o = octets_of_list_with(text, generation, true, 4096);
+	int fd;
+
+	conf.limits.recipients_memory = 1;
+	snprintf(path, 64, "/tmp/gatehouse-map-XXXXXX");
+	fd = mkostemp(path, O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, o.p, o.len, 0), o.len);
+	free(o.p);
+	serve_file(&serve, span_str(path), open(path, O_RDONLY | O_CLOEXEC), true);
+	assert_int_equal(serve.db->header.generation, generation);
+	assert_true(serve.db->mapped);
+	assert_true(serve.db->shards > 1);
+	return fd;
+}
+
+/* Rows F39 and 266: no SIGBUS, and never "unknown". */
+static void
+row_266_F39_a_mapped_file_that_is_cut(void **state)
+{
+	char path[64];
+	int fd;
+
+	(void)state;
+	assert_int_equal(fault_init(), 0); /* cmocka has a handler of its own */
+	fd = map_list(thirty(0), 50, path);
+	assert_int_equal(answer_to("user7@d.example"), RCPT_ACCEPTED);
+	assert_int_equal(answer_to("user77@d.example"), RCPT_UNKNOWN_USER);
+	assert_int_equal(ftruncate(fd, 100), 0);
+	assert_int_equal(answer_to("user7@d.example"), RCPT_TROUBLE);
+	assert_int_equal(answer_to("user77@d.example"), RCPT_TROUBLE);
+	assert_int_equal(LOOKUPD_COUNT(faults), 2);
+	/* Also when nothing but the fault itself tells. */
+	fstat(fd, &serve.db->as_read);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	fstat(fd, &serve.db->as_read);
+	assert_int_equal(answer_to("user77@d.example"), RCPT_TROUBLE);
+	assert_int_equal(LOOKUPD_COUNT(faults), 3);
+	/* A good one ends it. */
+	close(fd);
+	unlink(path);
+	fd = map_list(thirty(1), 51, path);
+	assert_int_equal(answer_to("user30@d.example"), RCPT_ACCEPTED);
+	close(fd);
+	unlink(path);
+}
+
+static void
+row_F40_a_mapped_file_that_is_overwritten(void **state)
+{
+	char path[64], nothing[2048] = {0};
+	int fd;
+
+	(void)state;
+	fd = map_list("a@d.example class=staff backend=m delivered_to=x\n"
+		      "b@d.example reject=\"5.2.1 No\"\n",
+	    50, path);
+	assert_int_equal(answer_to("a@d.example"), RCPT_ACCEPTED);
+	assert_true(span_eq(one->answers[one->count - 1].m.class, SPAN("staff")));
+	assert_true(span_eq(one->answers[one->count - 1].m.route, SPAN("m")));
+	assert_true(span_eq(one->answers[one->count - 1].m.delivered_to, SPAN("x")));
+	assert_int_equal(answer_to("b@d.example"), RCPT_REFUSED);
+	assert_true(span_eq(one->answers[one->count - 1].m.text, SPAN("No")));
+	assert_int_equal(pwrite(fd, nothing, sizeof(nothing), 0), sizeof(nothing));
+	assert_int_equal(answer_to("a@d.example"), RCPT_TROUBLE);
+	close(fd);
+	unlink(path);
+}
+
 static void
 row_270_is_an_alarm(void **state)
 {
@@ -978,6 +1055,8 @@ main(void)
 	    TEST(overlays_are_live_at_once),
 	    TEST(overlays_wait_for_their_database),
 	    TEST(a_damaged_overlay_refuses_nobody),
+	    TEST(row_266_F39_a_mapped_file_that_is_cut),
+	    TEST(row_F40_a_mapped_file_that_is_overwritten),
 	    TEST(row_270_is_an_alarm),
 	    TEST(restarted_worker_replaces_its_link),
 	    TEST(drains_when_the_last_worker_is_gone),
