@@ -203,6 +203,7 @@ torture: all
 
 bench: all peers
 	BUILD=$(BUILD) PEERS=$(PEERS) bench/run
+	BUILD=$(BUILD) PEERS=$(PEERS) bench/recipients
 
 lint: all
 	tools/lint $(BUILD)

@@ -15,6 +15,7 @@ database_free(struct database **db)
 			close((*db)->fd);
 	} else
 		free((*db)->octets);
+	free((*db)->known);
 	free(*db);
 	*db = NULL;
 }
@@ -81,6 +82,43 @@ database_get(const struct database *db, struct span key, struct span *value_out)
 	if (db->get != NULL)
 		return db->get(db->from, key, value_out);
 	return cdbfile_get(&db->shard[database_shard(db->shards, key)], key, value_out);
+}
+
+/* Where a domain is kept, if it is. */
+static struct database_known *
+known_place(const struct database *db, struct span key)
+{
+	return db->known != NULL && key.len <= DATABASE_KNOWN_NAME
+	           ? &db->known[cdbfile_hash(key) % DATABASE_KNOWN]
+	           : NULL;
+}
+
+enum cdbfile_status
+database_domain(const struct database *db, struct span key, struct span *value_out,
+    struct domain *d_out, enum record_status *status_out)
+{
+	struct database_known *known = known_place(db, key);
+	enum cdbfile_status status;
+
+	*status_out = RECORD_OK;
+	if (known != NULL && span_eq(span_of(known->key, known->len), key)) {
+		*value_out = known->value;
+		*d_out = known->record;
+		return CDBFILE_FOUND;
+	}
+	status = database_get(db, key, value_out);
+	if (status != CDBFILE_FOUND)
+		return status;
+	*status_out = domain_decode(*value_out, d_out);
+	if (known == NULL || *status_out != RECORD_OK)
+		return status;
+	/* Valid only when it is complete: it may be left at any read (fault.h). */
+	known->len = 0;
+	memcpy(known->key, key.p, key.len);
+	known->value = *value_out;
+	known->record = *d_out;
+	known->len = (uint8_t)key.len;
+	return status;
 }
 
 enum cdbfile_status

@@ -9,6 +9,19 @@
 #include "lookupd/cdbfile.h"
 #include "lookupd/record.h"
 
+/*
+ * Records of domains that were asked for before, decoded: most questions are about few domains.
+ * They borrow from the database, which does not change.
+ */
+enum { DATABASE_KNOWN = 64, DATABASE_KNOWN_NAME = 63 };
+
+struct database_known {
+	uint8_t len; /* of the key; 0: nothing is here */
+	uint8_t key[DATABASE_KNOWN_NAME];
+	struct span value;
+	struct domain record;
+};
+
 struct database {
 	uint8_t *octets; /* owned: of malloc, or mapped */
 	size_t len;      /* with the end mark */
@@ -21,6 +34,7 @@ struct database {
 	/* Where records come from when they are in no file yet; NULL: from cdb. */
 	enum cdbfile_status (*get)(const void *from, struct span key, struct span *value_out);
 	const void *from;
+	struct database_known *known; /* DATABASE_KNOWN of them, or NULL */
 };
 
 /*
@@ -41,6 +55,13 @@ bool database_unchanged(const struct database *db);
 /* The first value of a key. */
 enum cdbfile_status database_get(
     const struct database *db, struct span key, struct span *value_out);
+
+/*
+ * The record of a domain or suffix, decoded.
+ * Out: *value_out, the record as it is; *status_out, when it is found.
+ */
+enum cdbfile_status database_domain(const struct database *db, struct span key,
+    struct span *value_out, struct domain *d_out, enum record_status *status_out);
 
 /* Every record, in the order of the file. In: at, zeroed before the first. */
 struct database_at {
