@@ -204,6 +204,7 @@ torture: all
 
 bench: all peers
 	BUILD=$(BUILD) PEERS=$(PEERS) bench/run
+	BUILD=$(BUILD) PEERS=$(PEERS) bench/recipients
 
 lint: all
 	tools/lint $(BUILD)

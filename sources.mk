@@ -121,6 +121,8 @@ SRC_tlsd := \
 
 # main: lookupd/main.c (lookupd), lookupd/recipients_main.c (gatehouse-recipients)
 SRC_lookupd := \
+	lookupd/audit.c \
+	lookupd/backend_probe.c \
 	lookupd/build.c \
 	lookupd/cdbfile.c \
 	lookupd/child.c \
@@ -129,6 +131,10 @@ SRC_lookupd := \
 	lookupd/compile.c \
 	lookupd/counters.c \
 	lookupd/database.c \
+	lookupd/defaults.c \
+	lookupd/diff.c \
+	lookupd/explain.c \
+	lookupd/fault.c \
 	lookupd/guard.c \
 	lookupd/inspect.c \
 	lookupd/keymap.c \
@@ -155,6 +161,8 @@ SRC_lookupd := \
 	lookupd/postfix_source.c \
 	lookupd/postfix_table.c \
 	lookupd/postfix_text.c \
+	lookupd/overlay.c \
+	lookupd/overlay_edit.c \
 	lookupd/publish.c \
 	lookupd/record.c \
 	lookupd/record_box.c \
@@ -164,7 +172,8 @@ SRC_lookupd := \
 	lookupd/rules.c \
 	lookupd/serve.c \
 	lookupd/source.c \
-	lookupd/walk.c
+	lookupd/walk.c \
+	lookupd/watch_sources.c
 
 # main: validators/main.c (validators), validators/child_main.c (validator)
 SRC_validators := \

@@ -41,10 +41,10 @@ use(const struct database *db)
 		nowhere = fopen("/dev/null", "w");
 	BUG_ON(nowhere == NULL);
 	BUG_ON(address_from_inside(SPAN("bob@example.com"), &postmaster) != ADDRESS_OK);
-	inspect_query(db, NULL, texts, sizeof(texts) / sizeof(texts[0]), nowhere);
-	inspect_query(db, &postmaster, texts, sizeof(texts) / sizeof(texts[0]), nowhere);
-	inspect_info(db, nowhere);
-	inspect_dump(db, nowhere);
+	inspect_query(db, NULL, NULL, texts, sizeof(texts) / sizeof(texts[0]), nowhere);
+	inspect_query(db, NULL, &postmaster, texts, sizeof(texts) / sizeof(texts[0]), nowhere);
+	inspect_info(db, NULL, nowhere);
+	inspect_dump(db, NULL, nowhere);
 }
 
 int

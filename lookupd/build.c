@@ -1,6 +1,8 @@
 #include "lookupd/build.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -17,6 +19,19 @@ enum {
 	READ_LEN = 256 * 1024,
 };
 
+/* One cdb, or several between which the keys are shared out. */
+struct maker {
+	unsigned shards;
+	int fd[LAYOUT_SHARDS_MAX]; /* the first one is that of the result */
+	struct cdbfile_maker *cdb[LAYOUT_SHARDS_MAX];
+};
+
+static int
+maker_add(struct maker *m, struct span key, struct span value)
+{
+	return cdbfile_maker_add(m->cdb[database_shard(m->shards, key)], key, value);
+}
+
 /* ---- records ---------------------------------------------------------------------------------- */
 
 static size_t
@@ -30,7 +45,7 @@ header_size(const struct collection *c, const struct build_facts *facts)
 }
 
 static int
-write_header(struct cdbfile_maker *m, const struct collection *c, const struct build_facts *facts)
+write_header(struct maker *m, const struct collection *c, const struct build_facts *facts)
 {
 	size_t cap = header_size(c, facts);
 	uint8_t *octets = malloc(cap);
@@ -60,13 +75,13 @@ write_header(struct cdbfile_maker *m, const struct collection *c, const struct b
 		buf_put_span(&b, name);
 	}
 	BUG_ON(b.full);
-	status = cdbfile_maker_add(m, span_of("", 0), buf_span(&b));
+	status = maker_add(m, span_of("", 0), buf_span(&b));
 	free(octets);
 	return status;
 }
 
 static int
-write_domain(struct cdbfile_maker *m, struct span name, const struct domain *d)
+write_domain(struct maker *m, struct span name, const struct domain *d)
 {
 	uint8_t key_octets[1 + ADDRESS_DOMAIN_MAX], value_octets[2048];
 	struct buf key = BUF_OVER(key_octets), value = BUF_OVER(value_octets);
@@ -75,7 +90,7 @@ write_domain(struct cdbfile_maker *m, struct span name, const struct domain *d)
 	buf_put_span(&key, name);
 	domain_put(&value, d);
 	BUG_ON(key.full || value.full);
-	return cdbfile_maker_add(m, buf_span(&key), buf_span(&value));
+	return maker_add(m, buf_span(&key), buf_span(&value));
 }
 
 void
@@ -110,7 +125,7 @@ build_domain(const struct collected_domain *from, struct domain *d_out)
 }
 
 static int
-write_collected_domain(struct cdbfile_maker *m, const struct collected_domain *from)
+write_collected_domain(struct maker *m, const struct collected_domain *from)
 {
 	struct domain d;
 
@@ -119,7 +134,7 @@ write_collected_domain(struct cdbfile_maker *m, const struct collected_domain *f
 }
 
 static int
-write_route(struct cdbfile_maker *m, const struct collected_route *r)
+write_route(struct maker *m, const struct collected_route *r)
 {
 	uint8_t key_octets[3], value_octets[3 + LAYOUT_NAME_MAX];
 	struct buf key = BUF_OVER(key_octets), value = BUF_OVER(value_octets);
@@ -127,12 +142,12 @@ write_route(struct cdbfile_maker *m, const struct collected_route *r)
 	key_put_u16(&key, KEY_ROUTE, r->number);
 	attr_put(&value, ROUTE_NAME, r->item.key);
 	BUG_ON(key.full || value.full);
-	return cdbfile_maker_add(m, buf_span(&key), buf_span(&value));
+	return maker_add(m, buf_span(&key), buf_span(&value));
 }
 
 /* Table 0 of its own domain; layout.h says what for. */
 static int
-write_canary(struct cdbfile_maker *m)
+write_canary(struct maker *m)
 {
 	uint8_t key_octets[64], value_octets[64];
 	struct buf key = BUF_OVER(key_octets), value = BUF_OVER(value_octets);
@@ -148,13 +163,13 @@ write_canary(struct cdbfile_maker *m)
 	buf_put_lower(&key, SPAN(LAYOUT_CANARY_LOCAL));
 	leaf_put(&value, &leaf);
 	BUG_ON(key.full || value.full);
-	if (cdbfile_maker_add(m, buf_span(&key), buf_span(&value)) < 0)
+	if (maker_add(m, buf_span(&key), buf_span(&value)) < 0)
 		return -1;
 	return write_domain(m, SPAN(LAYOUT_CANARY_DOMAIN), &d);
 }
 
 static int
-write_records(struct cdbfile_maker *m, const struct collection *c, const struct build_facts *facts)
+write_records(struct maker *m, const struct collection *c, const struct build_facts *facts)
 {
 	struct records_at at = {0};
 
@@ -167,7 +182,7 @@ write_records(struct cdbfile_maker *m, const struct collection *c, const struct 
 		if (write_collected_domain(m, d) < 0)
 			return -1;
 	while (records_next(&c->records, &at))
-		if (cdbfile_maker_add(m, at.key, at.value) < 0)
+		if (maker_add(m, at.key, at.value) < 0)
 			return -1;
 	return 0;
 }
@@ -196,7 +211,7 @@ digest_file(int fd, uint8_t out[DIGEST_LEN])
 }
 
 int
-build_end_mark(int fd)
+build_end_mark(int fd, bool sharded)
 {
 	uint8_t octets[LAYOUT_END_MARK_LEN], digest[DIGEST_LEN];
 	struct buf b = BUF_OVER(octets);
@@ -205,7 +220,7 @@ build_end_mark(int fd)
 
 	if (len < 0)
 		return -1;
-	buf_put_span(&b, SPAN(LAYOUT_END_MAGIC));
+	buf_put_span(&b, sharded ? SPAN(LAYOUT_END_MAGIC_SHARDS) : SPAN(LAYOUT_END_MAGIC));
 	buf_put_u64(&b, (uint64_t)len);
 	buf_put(&b, digest, sizeof(digest));
 	BUG_ON(b.full || b.len != sizeof(octets));
@@ -215,27 +230,138 @@ build_end_mark(int fd)
 	return n == (ssize_t)sizeof(octets) ? 0 : -1;
 }
 
-int
-build_write(int fd, const struct collection *c, const struct build_facts *facts)
+/* ---- shards -------------------------------------------------------------------------------------- */
+
+/* Octets that a record takes in a cdb: its head, and two slots for it in a hash table. */
+enum { RECORD_COST = 8 + 16 };
+
+static unsigned
+shards_needed(const struct collection *c, const struct build_facts *facts)
 {
-	struct cdbfile_maker *m = cdbfile_maker_new(fd);
+	uint64_t most = facts->shard_max > 0 ? facts->shard_max : LAYOUT_SHARD_MAX;
+	uint64_t octets = CDBFILE_HEAD + header_size(c, facts) + 4096 * c->domains.used;
+	struct records_at at = {0};
 
-	if (m == NULL)
+	while (records_next(&c->records, &at))
+		octets += RECORD_COST + at.key.len + at.value.len;
+	if (octets <= most)
+		return 1;
+	/* Chance does not fill them equally. */
+	octets = octets / (most - most / 8) + 2;
+	return octets > LAYOUT_SHARDS_MAX ? LAYOUT_SHARDS_MAX + 1 : (unsigned)octets;
+}
+
+static int
+temporary(const struct build_facts *facts)
+{
+	char *path = NULL;
+	int fd;
+
+	if (facts->beside == NULL)
+		return memfd_create("shard", MFD_CLOEXEC);
+	if (asprintf(&path, "%s.XXXXXX", facts->beside) < 0)
 		return -1;
-	if (write_records(m, c, facts) < 0) {
-		int error = errno;
+	fd = mkostemp(path, O_CLOEXEC);
+	if (fd >= 0)
+		unlink(path);
+	free(path);
+	return fd;
+}
 
-		cdbfile_maker_free(&m);
-		errno = error;
+static int
+maker_begin(struct maker *m, int fd, const struct build_facts *facts)
+{
+	for (unsigned i = 0; i < m->shards; i++) {
+		m->fd[i] = i == 0 ? fd : temporary(facts);
+		if (m->fd[i] < 0)
+			return -1;
+		m->cdb[i] = cdbfile_maker_new(m->fd[i]);
+		if (m->cdb[i] == NULL)
+			return -1;
+	}
+	return 0;
+}
+
+/* Appends a whole file at `at`. Returns: its length, or -1. */
+static int64_t
+append(int to, int64_t at, int from)
+{
+	uint8_t *octets = malloc(READ_LEN);
+	int64_t len = 0;
+	ssize_t n = -1;
+
+	while (octets != NULL && (n = pread(from, octets, READ_LEN, len)) > 0) {
+		if (pwrite(to, octets, (size_t)n, at + len) != n) {
+			errno = ENOSPC;
+			n = -1;
+			break;
+		}
+		len += n;
+	}
+	free(octets);
+	return n < 0 ? -1 : len;
+}
+
+/* The other shards behind the first, and where each is. */
+static int
+join_shards(struct maker *m)
+{
+	uint8_t octets[8 * LAYOUT_SHARDS_MAX + 4];
+	struct buf b = BUF_OVER(octets);
+	struct stat st;
+	int64_t end, len;
+
+	if (fstat(m->fd[0], &st) < 0)
+		return -1;
+	end = st.st_size;
+	buf_put_u64(&b, (uint64_t)end);
+	for (unsigned i = 1; i < m->shards; i++) {
+		len = append(m->fd[0], end, m->fd[i]);
+		if (len < 0)
+			return -1;
+		buf_put_u64(&b, (uint64_t)len);
+		end += len;
+	}
+	buf_put_u32(&b, m->shards);
+	return pwrite(m->fd[0], b.p, b.len, end) == (ssize_t)b.len ? 0 : -1;
+}
+
+static int
+maker_finish(struct maker *m)
+{
+	for (unsigned i = 0; i < m->shards; i++)
+		if (cdbfile_maker_finish(&m->cdb[i]) < 0)
+			return -1;
+	return m->shards > 1 ? join_shards(m) : 0;
+}
+
+int
+build_write(int fd, const struct collection *c, const struct build_facts *facts, bool *sharded_out)
+{
+	struct maker m = {.shards = shards_needed(c, facts)};
+	int status = -1, error;
+
+	*sharded_out = m.shards > 1;
+	if (m.shards > LAYOUT_SHARDS_MAX) {
+		errno = EFBIG;
 		return -1;
 	}
-	return cdbfile_maker_finish(&m);
+	if (maker_begin(&m, fd, facts) == 0 && write_records(&m, c, facts) == 0)
+		status = maker_finish(&m);
+	error = errno;
+	for (unsigned i = 0; i < m.shards; i++) {
+		cdbfile_maker_free(&m.cdb[i]);
+		if (i > 0 && m.fd[i] > 0)
+			close(m.fd[i]);
+	}
+	errno = error;
+	return status;
 }
 
 /* ---- for the guards ------------------------------------------------------------------------------ */
 
 struct database *
-build_map(int fd)
+build_map(int fd, bool sharded)
 {
 	struct database *db = calloc(1, sizeof(*db));
 	struct stat st;
@@ -251,7 +377,8 @@ build_map(int fd)
 	db->octets = p;
 	db->len = (size_t)st.st_size;
 	db->mapped = true;
-	if (cdbfile_over(&db->cdb, span_of(db->octets, db->len)) &&
+	db->fd = -1;
+	if (database_lay_out(db, db->len, sharded) &&
 	    database_get(db, span_of("", 0), &value) == CDBFILE_FOUND &&
 	    header_decode(value, &db->header, &unknown) == RECORD_OK)
 		return db;

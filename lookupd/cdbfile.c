@@ -35,6 +35,12 @@ handle(const struct cdbfile *c)
 	return db;
 }
 
+uint32_t
+cdbfile_hash(struct span key)
+{
+	return cdb_hash(key.p, (unsigned)key.len);
+}
+
 enum cdbfile_status
 cdbfile_get(const struct cdbfile *c, struct span key, struct span *value_out)
 {

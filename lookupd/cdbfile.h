@@ -17,6 +17,9 @@ struct cdbfile {
 	uint32_t records_end;
 };
 
+/* The hash of a key, as a cdb has it. */
+uint32_t cdbfile_hash(struct span key);
+
 enum cdbfile_status { CDBFILE_NONE, CDBFILE_FOUND, CDBFILE_BAD };
 
 /* Returns: false when that is too short or too long to be one. */

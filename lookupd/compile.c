@@ -10,6 +10,7 @@
 #include "lookupd/guard.h"
 #include "lookupd/loader.h"
 #include "lookupd/lookup.h"
+#include "lookupd/overlay_edit.h"
 #include "lookupd/publish.h"
 #include "lookupd/resolve.h"
 #include "lookupd/source.h"
@@ -109,7 +110,7 @@ check_configured(const struct database *db, const struct address *postmaster, st
 /* The file is published only if lookupd will take it: this is the same code. */
 static int
 check_result(
-    const struct compile_options *o, int fd, uint64_t *generation_out, struct report *report)
+    const struct compile_options *o, int fd, struct database **db_out, struct report *report)
 {
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	const char *error = "no descriptor";
@@ -121,10 +122,9 @@ check_result(
 		    span_str(error));
 		return unreadable ? EX_TEMPFAIL : EX_CONFIG;
 	}
-	*generation_out = db->header.generation;
 	if (o->postmaster != NULL)
 		check_configured(db, o->postmaster, report);
-	database_free(&db);
+	*db_out = db;
 	return EX_OK;
 }
 
@@ -189,12 +189,12 @@ load_before(const struct compile_options *o, struct report *report)
 
 /* Writes into the new file what is gone. Returns: an exit status. */
 static int
-check_losses(
-    const struct compile_options *o, int fd, const struct database *old, struct report *report)
+check_losses(const struct compile_options *o, int fd, bool sharded, const struct database *old,
+    struct report *report)
 {
 	struct losses losses = {.report = report, .options = o};
 	struct guard_hooks hooks = {&losses, on_lost, on_taken};
-	struct database *result = build_map(fd);
+	struct database *result = build_map(fd, sharded);
 	int status;
 
 	if (result == NULL)
@@ -214,22 +214,23 @@ check_losses(
 
 static int
 write_file(struct publish *p, const struct compile_options *o, struct collection *c,
-    struct build_facts *facts, struct report *report)
+    const struct build_facts *facts, struct database **result_out, struct report *report)
 {
 	struct database *old;
+	bool sharded;
 	int status = EX_OK;
 
-	if (build_write(p->fd, c, facts) < 0)
+	if (build_write(p->fd, c, facts, &sharded) < 0)
 		return failed(report, o->output, "cannot be written", errno);
 	collection_clear(c); /* its memory is wanted for what follows */
 	old = load_before(o, report);
 	if (old != NULL)
-		status = check_losses(o, p->fd, old, report);
+		status = check_losses(o, p->fd, sharded, old, report);
 	p->keep = old != NULL;
 	database_free(&old);
-	if (status == EX_OK && build_end_mark(p->fd) < 0)
+	if (status == EX_OK && build_end_mark(p->fd, sharded) < 0)
 		status = failed(report, o->output, "cannot be written", errno);
-	return status == EX_OK ? check_result(o, p->fd, &facts->generation, report) : status;
+	return status == EX_OK ? check_result(o, p->fd, result_out, report) : status;
 }
 
 static int
@@ -243,20 +244,27 @@ write_output(const struct compile_options *o, struct collection *c,
 	    .sources = digests,
 	    .source_count = o->source_count,
 	    .forced = o->force,
+	    .beside = o->output,
+	    .shard_max = o->shard_max,
 	};
+	struct database *result = NULL;
 	struct publish p;
 	int status;
 
 	if (publish_begin(&p, o->output) < 0)
 		return failed(report, o->output, "cannot make a file beside it", errno);
-	status = write_file(&p, o, c, &facts, report);
+	status = write_file(&p, o, c, &facts, &result, report);
 	if (status == EX_OK && publish_commit(&p) < 0)
 		status = failed(report, o->output, "cannot be put in place", errno);
 	publish_abort(&p);
-	if (status == EX_OK)
+	if (status == EX_OK) {
 		fprintf(report->to, "%llu recipients in %llu domains, generation %llu\n",
 		    (unsigned long long)recipients, (unsigned long long)domains,
-		    (unsigned long long)facts.generation);
+		    (unsigned long long)result->header.generation);
+		if (overlay_fold(o->output, result, report) < 0)
+			status = EX_TEMPFAIL;
+	}
+	database_free(&result);
 	return status;
 }
 
@@ -276,6 +284,8 @@ compile(const struct compile_options *o, FILE *messages)
 	status = check_usage(o, &report);
 	if (status == EX_OK)
 		status = read_sources(o, &c, digests, &report);
+	for (size_t i = 0; o->on_file != NULL && i < c.records.source_count; i++)
+		o->on_file(o->ctx, c.records.sources[i]);
 	if (status == EX_OK) {
 		warn_postmasters(o, &c, &report);
 		status = write_output(o, &c, digests, &report);

@@ -14,8 +14,12 @@ struct compile_options {
 	size_t source_count;
 	const struct address *postmaster; /* what gatehouse.conf says; NULL: nothing */
 	uint64_t now;                     /* unix seconds */
+	uint64_t shard_max;               /* octets of one cdb; 0: as large as it may be */
 	unsigned share;                   /* percent of a domain's recipients that may go */
 	bool force;                       /* whatever goes is meant to go */
+	/* Told every file that the sources were read from; NULL: not wanted. */
+	void (*on_file)(void *ctx, const char *path);
+	void *ctx;
 };
 
 /*

@@ -4,28 +4,69 @@
 #ifndef LOOKUPD_DATABASE_H
 #define LOOKUPD_DATABASE_H
 
+#include <sys/stat.h>
+
 #include "lookupd/cdbfile.h"
 #include "lookupd/record.h"
+
+/*
+ * Records of domains that were asked for before, decoded: most questions are about few domains.
+ * They borrow from the database, which does not change.
+ */
+enum { DATABASE_KNOWN = 64, DATABASE_KNOWN_NAME = 63 };
+
+struct database_known {
+	uint8_t len; /* of the key; 0: nothing is here */
+	uint8_t key[DATABASE_KNOWN_NAME];
+	struct span value;
+	struct domain record;
+};
 
 struct database {
 	uint8_t *octets; /* owned: of malloc, or mapped */
 	size_t len;      /* with the end mark */
 	bool mapped;
-	struct cdbfile cdb;
+	int fd;              /* of the mapped file, owned; -1: none */
+	struct stat as_read; /* of the mapped file */
+	struct cdbfile shard[LAYOUT_SHARDS_MAX];
+	unsigned shards;
 	struct header header;
 	/* Where records come from when they are in no file yet; NULL: from cdb. */
 	enum cdbfile_status (*get)(const void *from, struct span key, struct span *value_out);
 	const void *from;
+	struct database_known *known; /* DATABASE_KNOWN of them, or NULL */
 };
+
+/*
+ * Finds the shards in what stands before the end mark. In: sharded, by the magic of the mark.
+ * Returns: false when they are not there.
+ */
+bool database_lay_out(struct database *db, size_t covered, bool sharded);
+
+/* The shard of a key, of several. */
+unsigned database_shard(unsigned shards, struct span key);
+
+/*
+ * Whether a mapped file is what it was when it was checked. One in private memory always is.
+ * Reading what is mapped needs fault.h all the same: it may become shorter at any time.
+ */
+bool database_unchanged(const struct database *db);
 
 /* The first value of a key. */
 enum cdbfile_status database_get(
     const struct database *db, struct span key, struct span *value_out);
 
+/*
+ * The record of a domain or suffix, decoded.
+ * Out: *value_out, the record as it is; *status_out, when it is found.
+ */
+enum cdbfile_status database_domain(const struct database *db, struct span key,
+    struct span *value_out, struct domain *d_out, enum record_status *status_out);
+
 /* Every record, in the order of the file. In: at, zeroed before the first. */
 struct database_at {
-	uint32_t at; /* in the file */
-	bool begun;
+	unsigned shard;
+	uint32_t at; /* in the shard; 0: at its beginning */
 };
 enum cdbfile_status database_next(const struct database *db, struct database_at *at,
     struct span *key_out, struct span *value_out);

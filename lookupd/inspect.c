@@ -32,7 +32,8 @@ put_value(FILE *to, const char *name, struct span value)
 }
 
 static int
-query_one(const struct database *db, const struct address *postmaster, const char *text, FILE *to)
+query_one(const struct database *db, const struct overlay *overlay,
+    const struct address *postmaster, const char *text, FILE *to)
 {
 	struct address a;
 	struct lookup_result r;
@@ -43,7 +44,9 @@ query_one(const struct database *db, const struct address *postmaster, const cha
 		fputs(": not an address\n", to);
 		return 1;
 	}
-	lookup_recipient(db, &a, postmaster, &r, &recipient);
+	recipient = &a;
+	if (overlay == NULL || !overlay_lookup(overlay, db, &a, &r))
+		lookup_recipient(db, &a, postmaster, &r, &recipient);
 	fprintf(to, ": %s", verdicts[r.verdict].name);
 	if (r.match != MATCH_NONE)
 		fprintf(to, " by=%s", lookup_match_name(r.match));
@@ -61,13 +64,13 @@ query_one(const struct database *db, const struct address *postmaster, const cha
 }
 
 int
-inspect_query(const struct database *db, const struct address *postmaster, const char *const *texts,
-    size_t count, FILE *to)
+inspect_query(const struct database *db, const struct overlay *overlay,
+    const struct address *postmaster, const char *const *texts, size_t count, FILE *to)
 {
 	int worst = EX_OK;
 
 	for (size_t i = 0; i < count; i++) {
-		int status = query_one(db, postmaster, texts[i], to);
+		int status = query_one(db, overlay, postmaster, texts[i], to);
 
 		worst = status > worst ? status : worst;
 	}
@@ -143,8 +146,24 @@ put_domain_info(struct span key, struct span value, FILE *to)
 	}
 }
 
+static void
+put_overlay(const struct overlay *overlay, FILE *to)
+{
+	if (overlay == NULL)
+		return;
+	for (const struct overlay_entry *e = overlay->first; e != NULL; e = e->next) {
+		if (e->dropped)
+			continue;
+		fprintf(to, "overlay: %s ", overlay_verb_name(e->verb));
+		report_octets(to, e->line);
+		fputs(" since=", to);
+		put_time(to, e->time);
+		fputc('\n', to);
+	}
+}
+
 int
-inspect_info(const struct database *db, FILE *to)
+inspect_info(const struct database *db, const struct overlay *overlay, FILE *to)
 {
 	struct database_at at = {0};
 	struct span key, value;
@@ -162,6 +181,7 @@ inspect_info(const struct database *db, FILE *to)
 	put_sources(db, to);
 	while (database_next(db, &at, &key, &value) == CDBFILE_FOUND)
 		put_domain_info(key, value, to);
+	put_overlay(overlay, to);
 	return EX_OK;
 }
 
@@ -235,13 +255,13 @@ put_number(struct span key, FILE *to)
 	report_octets(to, span_of(c.p, c.left));
 }
 
-static void
-dump_record(struct span key, struct span value, FILE *to)
+void
+inspect_put_record(struct span key, struct span value, FILE *to)
 {
 	const char *type = key.len > 0 ? key_type_name(key.p[0]) : NULL;
 
 	if (key.len == 0) {
-		fprintf(to, "header octets=%zu\n", value.len);
+		fprintf(to, "header octets=%zu", value.len);
 		return;
 	}
 	fputs(type != NULL ? type : "unknown-type", to);
@@ -253,23 +273,30 @@ dump_record(struct span key, struct span value, FILE *to)
 	fputc(':', to);
 	if (key_is_domain(key))
 		put_domain(value, to);
-	else if (key_is_recipient(key))
+	else if (key_is_recipient(key) || key_is_file(key))
 		put_leaf(value, to);
 	else if (key.p[0] == KEY_ROUTE) {
 		fputc(' ', to);
 		put_route(value, to);
 	} else
 		fprintf(to, " octets=%zu", value.len);
+}
+
+static void
+dump_record(struct span key, struct span value, FILE *to)
+{
+	inspect_put_record(key, value, to);
 	fputc('\n', to);
 }
 
 int
-inspect_dump(const struct database *db, FILE *to)
+inspect_dump(const struct database *db, const struct overlay *overlay, FILE *to)
 {
 	struct database_at at = {0};
 	struct span key, value;
 
 	while (database_next(db, &at, &key, &value) == CDBFILE_FOUND)
 		dump_record(key, value, to);
+	put_overlay(overlay, to);
 	return EX_OK;
 }

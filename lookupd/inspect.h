@@ -6,20 +6,23 @@
 
 #include <stdio.h>
 
-#include "lookupd/lookup.h"
+#include "lookupd/overlay.h"
 
 /*
  * One line for each address: the verdict that lookupd would give, and what led to it.
  * In: texts, as in RCPT TO:<...>.
  * Returns: an exit status: 0 all accepted, 1 some are not, EX_TEMPFAIL trouble.
  */
-int inspect_query(const struct database *db, const struct address *postmaster,
-    const char *const *texts, size_t count, FILE *to);
+int inspect_query(const struct database *db, const struct overlay *overlay,
+    const struct address *postmaster, const char *const *texts, size_t count, FILE *to);
 
-/* The header, domains and routes. Returns: EX_OK. */
-int inspect_info(const struct database *db, FILE *to);
+/* The header, domains, routes and the overlay, which may be NULL. Returns: EX_OK. */
+int inspect_info(const struct database *db, const struct overlay *overlay, FILE *to);
 
-/* Every record. Returns: EX_OK. */
-int inspect_dump(const struct database *db, FILE *to);
+/* Every record, and every entry of the overlay. Returns: EX_OK. */
+int inspect_dump(const struct database *db, const struct overlay *overlay, FILE *to);
+
+/* One record in words, without a line end. */
+void inspect_put_record(struct span key, struct span value, FILE *to);
 
 #endif

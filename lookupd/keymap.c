@@ -83,12 +83,14 @@ grow(struct keymap *map)
 int
 keymap_add(struct keymap *map, struct keymap_item *item)
 {
+	struct keymap_slot *slot;
 	uint64_t hash;
 
 	if (map->used * 2 >= map->size && grow(map) < 0)
 		return -1;
 	hash = hash_of(map, item->key);
-	*slot_for(map, hash, item->key) = (struct keymap_slot){hash, item};
-	map->used++;
+	slot = slot_for(map, hash, item->key);
+	map->used += slot->item == NULL;
+	*slot = (struct keymap_slot){hash, item};
 	return 0;
 }

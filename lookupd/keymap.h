@@ -29,7 +29,7 @@ void keymap_clear(struct keymap *map);
 /* Returns: the item with that key, or NULL. */
 struct keymap_item *keymap_get(const struct keymap *map, struct span key);
 
-/* Adds an item whose key is not there yet. Returns: 0, or -1 when memory is out. */
+/* Adds an item, in the place of one with that key. Returns: 0, or -1 when memory is out. */
 int keymap_add(struct keymap *map, struct keymap_item *item);
 
 #endif

@@ -9,23 +9,29 @@
 #ifndef LOOKUPD_LAYOUT_H
 #define LOOKUPD_LAYOUT_H
 
+#include <stdint.h>
+
 enum {
 	LAYOUT_VERSION = 1,
-	LAYOUT_FILE_MAX = 1024 * 1024 * 1024, /* octets */
-	LAYOUT_PROBES_MAX = 1024,             /* keys of one hash value */
-	LAYOUT_END_MARK_LEN = 8 + 8 + 32,     /* magic, octets before the mark, their SHA-256 */
-	LAYOUT_LOCAL_MAX = 256,               /* octets of a local part in a key */
-	LAYOUT_PREFIX_MAX = 512,              /* octets of the prefix of a virtual domain */
-	LAYOUT_NESTED_MAX = 299, /* of a name in a table behind a leaf: vpopmail's cut */
-	LAYOUT_ACCOUNT_MAX = 31, /* of an account: qmail-getpw tries no longer ones */
-	LAYOUT_TABLES_MAX = 4,   /* of one domain */
-	LAYOUT_NAME_MAX = 64,    /* octets of a route or class */
-	LAYOUT_TEXT_MAX = 200,   /* octets of a reply text */
-	LAYOUT_STATUS_MAX = 12,  /* octets of an enhanced status code */
+	LAYOUT_SHARD_MAX = 1024 * 1024 * 1024, /* octets of one cdb; its pointers reach 4 GiB */
+	LAYOUT_SHARDS_MAX = 64,
+	LAYOUT_PROBES_MAX = 1024,         /* keys of one hash value */
+	LAYOUT_END_MARK_LEN = 8 + 8 + 32, /* magic, octets before the mark, their SHA-256 */
+	LAYOUT_LOCAL_MAX = 256,           /* octets of a local part in a key */
+	LAYOUT_PREFIX_MAX = 512,          /* octets of the prefix of a virtual domain */
+	LAYOUT_NESTED_MAX = 299,          /* of a name in a table behind a leaf: vpopmail's cut */
+	LAYOUT_ACCOUNT_MAX = 31,          /* of an account: qmail-getpw tries no longer ones */
+	LAYOUT_TABLES_MAX = 4,            /* of one domain */
+	LAYOUT_NAME_MAX = 64,             /* octets of a route or class */
+	LAYOUT_TEXT_MAX = 200,            /* octets of a reply text */
+	LAYOUT_STATUS_MAX = 12,           /* octets of an enhanced status code */
 	LAYOUT_DELIVERED_TO_MAX = 320,
 };
 
 #define LAYOUT_END_MAGIC "GHRCPT1\n"
+/* Of a file of several cdbs: before the mark their lengths, u64 each, and how many, u32. */
+#define LAYOUT_END_MAGIC_SHARDS "GHRCPTS\n"
+#define LAYOUT_FILE_MAX ((uint64_t)LAYOUT_SHARDS_MAX * LAYOUT_SHARD_MAX)
 
 /*
  * The canary: a record that every database has, found by the ordinary lookup, so that a

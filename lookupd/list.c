@@ -56,7 +56,8 @@ check_text(struct span line)
 static bool
 local_octet_ok(uint8_t c)
 {
-	return c >= 0x80 || ascii_is_alpha(c) || ascii_is_digit(c) || span_find(SPAN("#$&'+-=?^_`{}~."), c) < 15;
+	return c >= 0x80 || ascii_is_alpha(c) || ascii_is_digit(c) ||
+	       span_find(SPAN("#$&'+-=?^_`{}~."), c) < 15;
 }
 
 static const char *
@@ -100,7 +101,8 @@ put_domain(struct span domain, struct buf *out)
 	case IDN_OK:
 		break;
 	}
-	if (name.full || (!address_domain_ok(buf_span(&name)) && !address_literal_ok(buf_span(&name))))
+	if (name.full ||
+	    (!address_domain_ok(buf_span(&name)) && !address_literal_ok(buf_span(&name))))
 		return "not a domain name";
 	buf_put_lower(out, buf_span(&name));
 	return NULL;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,7 +15,8 @@
 enum {
 	STEP_OCTETS = 4 * 1024 * 1024, /* read and digested in one step */
 	STEP_RECORDS = 100000,         /* checked in one step */
-	STEP_TABLES = 16,              /* checked in one step; divides their number */
+	HUGE_PAGE = 2 * 1024 * 1024,
+	STEP_TABLES = 16, /* checked in one step; divides their number */
 };
 
 struct loader {
@@ -24,8 +26,13 @@ struct loader {
 	enum loader_status (*phase)(struct loader *l);
 	struct database *db;
 	struct digest digest;
-	size_t have;     /* octets read */
-	size_t digested; /* of these, up to the end mark */
+	uint64_t private_max, file_max;
+	bool map;
+	uint8_t *scratch; /* what a file that is mapped is digested through */
+	size_t have;      /* octets read */
+	uint8_t mark[LAYOUT_END_MARK_LEN];
+	unsigned checked; /* shards whose tables are good */
+	uint64_t slots;   /* used, in their tables */
 	struct cdbfile_check check;
 	struct database_at at; /* where the next record begins */
 	uint64_t records, recipients, domains, files;
@@ -66,6 +73,24 @@ static enum loader_status phase_header(struct loader *l);
 static enum loader_status phase_canary(struct loader *l);
 static enum loader_status phase_guard(struct loader *l);
 
+/*
+ * A question reads two or three places that lie anywhere in the file: with pages of 4 KiB each of
+ * them costs a walk through the page tables besides.
+ */
+static void *
+allocate(size_t len)
+{
+	size_t rounded = (len + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	void *p;
+
+	if (len < 4 * HUGE_PAGE)
+		return malloc(len);
+	p = aligned_alloc(HUGE_PAGE, rounded);
+	if (p != NULL)
+		(void)madvise(p, rounded, MADV_HUGEPAGE); /* without them it is slower, no more */
+	return p;
+}
+
 /* How long the file is, and memory for it. */
 static enum loader_status
 phase_size(struct loader *l)
@@ -75,19 +100,32 @@ phase_size(struct loader *l)
 	if (l->fd >= 0) {
 		if (fstat(l->fd, &st) < 0 || !S_ISREG(st.st_mode))
 			return refuse_unreadable(l, "not a regular file");
-		if (st.st_size > LAYOUT_FILE_MAX)
-			return refuse(l, "larger than 1 GiB");
+		if ((uint64_t)st.st_size > l->file_max)
+			return refuse(l, "larger than it may be");
 		l->db->len = (size_t)st.st_size;
+		l->db->as_read = st;
+		l->map = (uint64_t)st.st_size > l->private_max;
 	}
 	/* Rows 263 and 264: 0, 2047 and 2048 octets. */
 	if (l->db->len < CDBFILE_LEAST + LAYOUT_END_MARK_LEN)
 		return refuse(l, "too short to be a recipients database");
 	if (l->fd >= 0) {
-		l->db->octets = malloc(l->db->len);
-		if (l->db->octets == NULL)
+		l->scratch = allocate(l->map ? STEP_OCTETS : l->db->len);
+		if (l->scratch == NULL)
 			return refuse_unreadable(l, "out of memory");
+		if (!l->map) {
+			l->db->octets = l->scratch;
+			l->scratch = NULL;
+		}
 	}
 	return next_phase(l, phase_read);
+}
+
+/* Where the octets from l->have on are read to. */
+static uint8_t *
+read_to(const struct loader *l)
+{
+	return l->map ? l->scratch : l->db->octets + l->have;
 }
 
 /* Explicit offsets: whoever holds the same open file cannot move ours. */
@@ -97,50 +135,78 @@ read_some(struct loader *l, size_t most)
 	ssize_t n;
 
 	do
-		n = pread(l->fd, l->db->octets + l->have, most, (off_t)l->have);
+		n = pread(l->fd, read_to(l), most, (off_t)l->have);
 	while (n < 0 && errno == EINTR);
 	return n;
+}
+
+/* What was read is digested, up to the end mark, and that is kept. */
+static void
+take_octets(struct loader *l, struct span octets)
+{
+	size_t covered = l->db->len - LAYOUT_END_MARK_LEN, at = l->have;
+	size_t mark = at < covered ? covered - at : 0;
+
+	digest_update(&l->digest, span_head(octets, mark));
+	for (size_t i = mark; i < octets.len; i++)
+		l->mark[at + i - covered] = octets.p[i];
+	l->have += octets.len;
 }
 
 static enum loader_status
 phase_read(struct loader *l)
 {
-	size_t covered = l->db->len - LAYOUT_END_MARK_LEN;
 	size_t most = l->db->len - l->have < STEP_OCTETS ? l->db->len - l->have : STEP_OCTETS;
 	ssize_t n = l->fd >= 0 ? read_some(l, most) : (ssize_t)most;
-	size_t upto;
 
 	if (n < 0)
 		return refuse_unreadable(l, "cannot be read");
 	if (n == 0)
 		return refuse_unreadable(l, "became shorter while it was read");
-	l->have += (size_t)n;
-	upto = l->have < covered ? l->have : covered;
-	digest_update(&l->digest, span_of(l->db->octets + l->digested, upto - l->digested));
-	l->digested = upto;
+	take_octets(l, span_of(read_to(l), (size_t)n));
 	return l->have < l->db->len ? LOADER_MORE : next_phase(l, phase_end_mark);
+}
+
+/* Maps what has been digested; from here on it must not change. */
+static bool
+map_file(struct loader *l)
+{
+	void *p = mmap(NULL, l->db->len, PROT_READ, MAP_SHARED, l->fd, 0);
+
+	if (p == MAP_FAILED)
+		return false;
+	l->db->octets = p;
+	l->db->mapped = true;
+	l->db->fd = l->fd;
+	l->fd = -1;
+	free(l->scratch);
+	l->scratch = NULL;
+	return database_unchanged(l->db);
 }
 
 static enum loader_status
 phase_end_mark(struct loader *l)
 {
 	size_t covered = l->db->len - LAYOUT_END_MARK_LEN;
-	struct cursor c = cursor_over(span_of(l->db->octets + covered, LAYOUT_END_MARK_LEN));
+	struct cursor c = cursor_over(span_of(l->mark, sizeof(l->mark)));
 	uint8_t digest[DIGEST_LEN];
 	struct span magic, stored;
 	uint64_t len;
 	bool whole = cursor_bytes(&c, 8, &magic) && cursor_u64(&c, &len) &&
 	             cursor_bytes(&c, DIGEST_LEN, &stored);
+	bool sharded = span_eq(magic, SPAN(LAYOUT_END_MAGIC_SHARDS));
 
 	BUG_ON(!whole);
-	if (!span_eq(magic, SPAN(LAYOUT_END_MAGIC)))
+	if (!sharded && !span_eq(magic, SPAN(LAYOUT_END_MAGIC)))
 		return refuse(l, "no end mark: incomplete, or not a recipients database");
 	digest_final(&l->digest, digest);
 	if (len != covered || !digest_equal(digest, stored.p, DIGEST_LEN))
 		return refuse(l, "damaged: its digest is not that of its content");
-	if (!cdbfile_over(&l->db->cdb, span_of(l->db->octets, covered)))
-		return refuse(l, "too short to be a recipients database");
-	cdbfile_check_init(&l->check, &l->db->cdb);
+	if (l->map && !map_file(l))
+		return refuse_unreadable(l, "cannot be mapped");
+	if (!database_lay_out(l->db, covered, sharded))
+		return refuse(l, "its parts are not where its end says");
+	cdbfile_check_init(&l->check, &l->db->shard[0]);
 	return next_phase(l, phase_tables);
 }
 
@@ -148,12 +214,19 @@ static enum loader_status
 phase_tables(struct loader *l)
 {
 	for (unsigned i = 0; i < STEP_TABLES; i++) {
-		const char *wrong = cdbfile_check_table(&l->check, &l->db->cdb, LAYOUT_PROBES_MAX);
+		const char *wrong =
+		    cdbfile_check_table(&l->check, &l->db->shard[l->checked], LAYOUT_PROBES_MAX);
 
 		if (wrong != NULL)
 			return refuse(l, wrong);
 	}
-	return l->check.tables < CDBFILE_TABLES ? LOADER_MORE : next_phase(l, phase_records);
+	if (l->check.tables < CDBFILE_TABLES)
+		return LOADER_MORE;
+	l->slots += l->check.used;
+	if (++l->checked == l->db->shards)
+		return next_phase(l, phase_records);
+	cdbfile_check_init(&l->check, &l->db->shard[l->checked]);
+	return LOADER_MORE;
 }
 
 static enum loader_status
@@ -171,6 +244,8 @@ phase_records(struct loader *l)
 		case CDBFILE_FOUND:
 			break;
 		}
+		if (l->db->shards > 1 && database_shard(l->db->shards, key) != l->at.shard)
+			return refuse(l, "a record is in the wrong part");
 		l->records++;
 		l->recipients += key_is_recipient(key);
 		l->domains += key_is_domain(key);
@@ -187,7 +262,7 @@ check_counts(const struct loader *l)
 {
 	const struct header *h = &l->db->header;
 
-	if (l->check.used != l->records || l->domains != h->domains + 1 ||
+	if (l->slots != l->records || l->domains != h->domains + 1 ||
 	    l->recipients != h->recipients + 1)
 		return "its records are not as many as its header says";
 	/* Row 264: an empty one takes an explicit word. */
@@ -259,6 +334,19 @@ phase_guard(struct loader *l)
 	return LOADER_MORE;
 }
 
+void
+loader_limits(struct loader *l, uint64_t private_max, uint64_t file_max)
+{
+	l->private_max = private_max;
+	l->file_max = file_max;
+}
+
+void
+loader_fault(struct loader *l)
+{
+	(void)refuse_unreadable(l, "became shorter while it was read");
+}
+
 /* ---- life ------------------------------------------------------------------------------------ */
 
 static struct loader *
@@ -271,6 +359,10 @@ loader_alloc(int fd)
 		return NULL;
 	}
 	l->fd = fd;
+	l->db->fd = -1;
+	/* Without it questions take longer. */
+	l->db->known = calloc(DATABASE_KNOWN, sizeof(*l->db->known));
+	loader_limits(l, LOADER_PRIVATE_MAX, LAYOUT_FILE_MAX);
 	l->phase = phase_size;
 	digest_init(&l->digest);
 	return l;
@@ -315,6 +407,7 @@ loader_free(struct loader **l)
 		return;
 	if ((*l)->fd >= 0)
 		close((*l)->fd);
+	free((*l)->scratch);
 	database_free(&(*l)->db);
 	free(*l);
 	*l = NULL;

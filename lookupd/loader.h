@@ -1,8 +1,9 @@
 /*
  * Takes a recipients.cdb from a descriptor into private memory and checks the whole of it.
  *
- * The file is read, never mapped: whoever truncates or overwrites it in place makes the digest
- * wrong, and the file is refused, but does not reach what is served. The work is cut into steps
+ * The file is read into private memory: whoever truncates or overwrites it in place makes the
+ * digest wrong, and the file is refused, but does not reach what is served. A very large one is
+ * mapped. The work is cut into steps
  * so that questions are answered in between.
  *
  * Refused are files that are empty, damaged (SHA-256), foreign, of another version, without the
@@ -27,6 +28,17 @@ struct loader *loader_new(int fd);
 struct loader *loader_new_memory(uint8_t *octets, size_t len);
 
 void loader_free(struct loader **l);
+
+/*
+ * Files of more octets than that are mapped instead of copied; without this, of more than
+ * LOADER_PRIVATE_MAX. Files of more than file_max are refused. The steps then read what is mapped:
+ * fault.h.
+ */
+void loader_limits(struct loader *l, uint64_t private_max, uint64_t file_max);
+#define LOADER_PRIVATE_MAX ((uint64_t)1024 * 1024 * 1024)
+
+/* A step was left because the mapped file has ended: LOADER_BAD. */
+void loader_fault(struct loader *l);
 
 /*
  * The file must also be a safe successor (guard.h): by what it says of the one that it replaced,

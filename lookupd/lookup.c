@@ -462,6 +462,7 @@ lookup_match_name(enum lookup_match match)
 	    [MATCH_PATTERN] = "pattern",
 	    [MATCH_DOMAIN] = "domain",
 	    [MATCH_POSTMASTER] = "postmaster",
+	    [MATCH_OVERLAY] = "overlay",
 	    [MATCH_OBSERVED] = "observed",
 	};
 

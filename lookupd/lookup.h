@@ -21,6 +21,7 @@ enum lookup_match {
 	MATCH_BOX,        /* a file, or its absence, of the user who has the box */
 	MATCH_DOMAIN,     /* every local part of the domain */
 	MATCH_POSTMASTER, /* the configured address */
+	MATCH_OVERLAY,    /* said since the database was made */
 	MATCH_OBSERVED,   /* none: the domain is only observed */
 };
 

@@ -63,10 +63,13 @@ get_domain(struct question *q, enum layout_key type, struct span name, struct do
 	buf_put_span(&key, name);
 	if (key.full)
 		return CDBFILE_NONE;
-	status = lookup_get(q, buf_span(&key), &value);
+	status = database_domain(q->db, buf_span(&key), &value, d_out, &decoded);
+	if (status == CDBFILE_BAD)
+		lookup_trouble(q, "the database is damaged", false);
 	if (status != CDBFILE_FOUND)
 		return status;
-	decoded = domain_decode(value, d_out);
+	if (q->trace != NULL)
+		q->trace->on_record(q->trace, buf_span(&key), value);
 	if (decoded == RECORD_OK)
 		return CDBFILE_FOUND;
 	lookup_record_trouble(q, decoded);

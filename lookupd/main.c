@@ -22,14 +22,29 @@ on_verdict(void *arg, bool taken, const char *detail)
 }
 
 static void
+on_overlay(void *arg, bool taken, const char *detail)
+{
+	program_file_verdict(arg, FILE_OVERLAY, taken, detail);
+}
+
+static void
 on_idle(void *arg)
 {
 	program_finished(arg);
 }
 
+static struct program_spec spec;
+
+/*
+ * Two databases while one replaces the other: copied up to one size, mapped up to another.
+ */
 static int
 on_conf(struct program *prog)
 {
+	const struct conf_limits *limits = &prog->conf->limits;
+
+	spec.sandbox.address_space =
+	    2 * (limits->recipients_memory + limits->recipients_file) + PROGRAM_OCTETS;
 	return serve_init(prog->state, prog->loop, prog->conf);
 }
 
@@ -55,6 +70,9 @@ on_file(struct program *prog, const struct msg_file *file, int fd)
 		serve_previous(prog->state, file->name, fd);
 		program_file_verdict(prog, FILE_PREVIOUS, true, "kept for need");
 		return 0;
+	case FILE_OVERLAY:
+		serve_overlay(prog->state, file->name, fd);
+		return 0;
 	default:
 		close(fd);
 		return -1;
@@ -78,26 +96,27 @@ on_status(struct program *prog)
 	serve_gauges(prog->state);
 }
 
+static struct program_spec spec = {
+    .id = PROGRAM_LOOKUPD,
+    .sandbox =
+	{
+	    .calls = SANDBOX_MAP_FILE, /* very large databases */
+	    .descriptors = DESCRIPTORS,
+	},
+    .counters = {lookupd_counters, LOOKUPD_COUNTERS},
+    .on_conf = on_conf,
+    .on_peer = on_peer,
+    .on_file = on_file,
+    .on_drain = on_drain,
+    .on_status = on_status,
+};
+
 int
 main(void)
 {
-	static const struct program_spec spec = {
-	    .id = PROGRAM_LOOKUPD,
-	    .sandbox =
-		{
-		    /* Two databases while one replaces the other. */
-		    .address_space = 2 * (size_t)LAYOUT_FILE_MAX + PROGRAM_OCTETS,
-		    .descriptors = DESCRIPTORS,
-		},
-	    .counters = {lookupd_counters, LOOKUPD_COUNTERS},
-	    .on_conf = on_conf,
-	    .on_peer = on_peer,
-	    .on_file = on_file,
-	    .on_drain = on_drain,
-	    .on_status = on_status,
-	};
 	static struct program prog;
-	static struct serve serve = {.on_verdict = on_verdict, .on_idle = on_idle, .arg = &prog};
+	static struct serve serve = {
+	    .on_verdict = on_verdict, .on_overlay = on_overlay, .on_idle = on_idle, .arg = &prog};
 
 	if (program_begin(&prog, &spec, &serve) != 0)
 		return prog.exit_status;

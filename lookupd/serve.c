@@ -10,6 +10,7 @@
 #include "lib/log.h"
 
 #include "lookupd/counters.h"
+#include "lookupd/fault.h"
 #include "lookupd/observe.h"
 
 enum {
@@ -144,47 +145,121 @@ is_exempt(const struct serve *s, const struct address *asked, struct span class)
 	return false;
 }
 
-/* What becomes of a recipient whom the database does not know. */
+/* ---- asking the database ---- */
+
+/* What is asked, and what was found; octets keep what was found in a mapped file. */
+struct finding {
+	const struct serve *s;
+	const struct address *asked, *recipient;
+	struct lookup_result r;
+	uint8_t octets[LAYOUT_STATUS_MAX + LAYOUT_TEXT_MAX + 2 * LAYOUT_NAME_MAX +
+		       LAYOUT_DELIVERED_TO_MAX];
+};
+
 static void
-judge_unknown(struct serve *s, const struct address *asked, struct lookup_result *r)
+keep(struct buf *b, struct span *s)
 {
-	if (observe(&s->conf->top.observe, s->db, asked, r)) {
-		LOOKUPD_COUNT(observed)++;
+	size_t at = b->len;
+
+	buf_put_span(b, *s);
+	BUG_ON(b->full);
+	*s = span_of(b->p + at, s->len);
+}
+
+/* May be left at any octet that is read (fault.h): it changes nothing but the finding. */
+static void
+find(void *arg)
+{
+	struct finding *f = arg;
+	const struct serve *s = f->s;
+	struct buf b = BUF_OVER(f->octets);
+
+	f->recipient = f->asked;
+	if (s->overlay == NULL || !overlay_lookup(s->overlay, s->db, f->asked, &f->r))
+		lookup_recipient(s->db, f->asked, s->has_postmaster ? &s->postmaster : NULL, &f->r,
+		    &f->recipient);
+	if (f->r.verdict == RCPT_UNKNOWN_USER)
+		(void)observe(&s->conf->top.observe, s->db, f->asked, &f->r);
+	if (!s->db->mapped)
+		return;
+	keep(&b, &f->r.status);
+	keep(&b, &f->r.text);
+	keep(&b, &f->r.route);
+	keep(&b, &f->r.class);
+	keep(&b, &f->r.delivered_to);
+}
+
+/*
+ * Rows 266, F39: a mapped file that is not what it was when it was checked may say "unknown" of
+ * anybody, or may have ended.
+ */
+static void
+find_guarded(struct serve *s, struct finding *f)
+{
+	if (!s->db->mapped) {
+		find(f);
 		return;
 	}
-	if (over_age(s))
+	if (database_unchanged(s->db) && fault_guarded(find, f) && database_unchanged(s->db))
+		return;
+	LOOKUPD_COUNT(faults)++;
+	f->recipient = f->asked;
+	f->r = (struct lookup_result){
+	    .verdict = RCPT_TROUBLE, .trouble = "the database was changed in place"};
+}
+
+/* What becomes of a recipient whom the database does not know. */
+static void
+judge_unknown(struct serve *s, struct lookup_result *r)
+{
+	if (s->overlay_bad)
+		*r = (struct lookup_result){
+		    .verdict = RCPT_TROUBLE, .trouble = "the overlay is no good"};
+	else if (over_age(s))
 		*r = (struct lookup_result){
 		    .verdict = RCPT_TROUBLE, .trouble = "the database is too old"};
 }
 
-/* What the database says, into the answer. In: asked, for as long as the answer is used. */
+/*
+ * What answers are made from, in one number: another database or another overlay is another one,
+ * so that what was granted before is asked for again (row 269).
+ */
+static uint64_t
+serve_generation(const struct serve *s)
+{
+	uint64_t overlay = s->overlay != NULL && s->overlay->count > 0 ? s->overlay->mark : 0;
+
+	return s->db->header.generation ^ overlay << 40;
+}
+
+/* What the database says, into the answer. In: f->asked, for as long as the answer is used. */
 static void
-decide(struct worker *w, const struct address *asked, struct msg_rcpt_answer *answer)
+decide(struct worker *w, struct finding *f, struct msg_rcpt_answer *answer)
 {
 	struct serve *s = w->serve;
-	const struct address *recipient;
-	struct lookup_result r;
+	struct lookup_result *r = &f->r;
 
-	lookup_recipient(s->db, asked, s->has_postmaster ? &s->postmaster : NULL, &r, &recipient);
-	if (r.unevaluable)
-		alarm_unevaluable(s, asked, r.trouble);
-	if (r.verdict != RCPT_ACCEPTED)
+	find_guarded(s, f);
+	if (r->unevaluable)
+		alarm_unevaluable(s, f->asked, r->trouble);
+	if (r->verdict != RCPT_ACCEPTED || r->match == MATCH_OBSERVED)
 		bucket_take(&w->misses);
-	if (r.verdict == RCPT_UNKNOWN_USER)
-		judge_unknown(s, asked, &r);
-	answer->verdict = (uint8_t)r.verdict;
-	answer->status = r.status;
-	answer->text = r.text;
-	answer->generation = s->db->header.generation;
-	if (r.verdict != RCPT_ACCEPTED)
+	if (r->verdict == RCPT_UNKNOWN_USER)
+		judge_unknown(s, r);
+	answer->verdict = (uint8_t)r->verdict;
+	answer->status = r->status;
+	answer->text = r->text;
+	answer->generation = serve_generation(s);
+	if (r->verdict != RCPT_ACCEPTED)
 		return;
-	answer->recipient = address_span(recipient);
-	answer->route = r.route;
-	answer->class = r.class;
-	answer->size_limit = r.size_limit;
-	answer->delivered_to = r.delivered_to;
-	answer->observed = r.match == MATCH_OBSERVED;
-	answer->exempt = is_exempt(s, asked, r.class);
+	answer->recipient = address_span(f->recipient);
+	answer->route = r->route;
+	answer->class = r->class;
+	answer->size_limit = r->size_limit;
+	answer->delivered_to = r->delivered_to;
+	answer->observed = r->match == MATCH_OBSERVED;
+	LOOKUPD_COUNT(observed) += answer->observed;
+	answer->exempt = is_exempt(s, f->asked, r->class);
 	fill_grant(w, answer);
 }
 
@@ -195,6 +270,7 @@ on_rcpt_ask(void *ctx, struct link *link, const union msg *m, int *fd)
 {
 	struct worker *w = ctx;
 	struct address asked;
+	struct finding f = {.s = w->serve, .asked = &asked};
 	struct msg_rcpt_answer answer = {
 	    .session = m->rcpt_ask.session,
 	    .transaction = m->rcpt_ask.transaction,
@@ -207,7 +283,7 @@ on_rcpt_ask(void *ctx, struct link *link, const union msg *m, int *fd)
 	if (address_from_inside(m->rcpt_ask.address, &asked) != ADDRESS_OK)
 		LOOKUPD_COUNT(malformed)++;
 	else if (w->serve->db != NULL && w->serve->key != NULL && !throttled(w))
-		decide(w, &asked, &answer);
+		decide(w, &f, &answer);
 	count_verdict((enum rcpt_verdict)answer.verdict);
 	/* Answers are matched by their order: one that cannot be sent ends the link. */
 	if (!link_send(link, MSG_rcpt_answer, &answer, -1))
@@ -227,7 +303,7 @@ tell_generation(const struct worker *w)
 
 	if (w->serve->db == NULL)
 		return;
-	m.generation = w->serve->db->header.generation;
+	m.generation = serve_generation(w->serve);
 	link_send(w->link, MSG_generation, &m, -1);
 }
 
@@ -310,19 +386,20 @@ log_taken(const struct serve *s)
 
 /* What lookup_recipient() will make of a question for postmaster, said when it can be mended. */
 static void
-check_postmaster(const struct serve *s)
+check_postmaster(struct serve *s)
 {
-	struct lookup_result r;
+	struct finding f = {.s = s};
 	struct log_line l;
 
 	if (!s->has_postmaster)
 		return;
-	lookup(s->db, &s->postmaster, &r);
-	if (r.verdict == RCPT_ACCEPTED)
+	f.asked = &s->postmaster;
+	find_guarded(s, &f);
+	if (f.r.verdict == RCPT_ACCEPTED)
 		return;
 	log_begin(&l, EVENT_postmaster_unknown);
 	log_span(&l, "address", address_span(&s->postmaster));
-	log_str(&l, "effect", r.verdict == RCPT_UNKNOWN_DOMAIN ? "first backend" : "deferred");
+	log_str(&l, "effect", f.r.verdict == RCPT_UNKNOWN_DOMAIN ? "first backend" : "deferred");
 	log_end(&l);
 }
 
@@ -334,6 +411,63 @@ load_ended(struct serve *s)
 	s->loading_name = NULL;
 	s->loading_previous = false;
 }
+
+static void
+tell_all(const struct serve *s)
+{
+	for (size_t i = 0; i < SERVE_WORKERS; i++)
+		if (s->workers[i] != NULL)
+			tell_generation(s->workers[i]);
+}
+
+/* ---- overlay ---- */
+
+/*
+ * What was folded into a database is no longer in the overlay: such a one waits for the database.
+ * Where there is no overlay yet it is better than none.
+ */
+static void
+take_coming_overlay(struct serve *s)
+{
+	if (s->coming == NULL || s->db == NULL)
+		return;
+	if (s->overlay != NULL && s->coming->generation > s->db->header.generation)
+		return;
+	overlay_free(&s->overlay);
+	s->overlay = s->coming;
+	s->coming = NULL;
+	s->overlay_bad = false;
+}
+
+void
+serve_overlay(struct serve *s, struct span name, int fd)
+{
+	const char *error;
+	struct overlay *o = overlay_read(fd, &error);
+	char detail[80];
+	struct log_line l;
+
+	close(fd);
+	if (o == NULL) {
+		s->overlay_bad = s->overlay == NULL && s->coming == NULL;
+		log_begin(&l, EVENT_overlay_refused);
+		log_span(&l, "path", name);
+		log_str(&l, "reason", error);
+		log_end(&l);
+		s->on_overlay(s->arg, false, error);
+		return;
+	}
+	snprintf(detail, sizeof(detail), "%zu entries, generation %llu", o->count,
+	    (unsigned long long)o->generation);
+	overlay_free(&s->coming);
+	s->coming = o;
+	take_coming_overlay(s);
+	if (s->coming == NULL)
+		tell_all(s);
+	s->on_overlay(s->arg, true, detail);
+}
+
+/* ---- the one in service ---- */
 
 /* Loud: mail is judged by what was true before. */
 static void
@@ -360,9 +494,8 @@ take_into_service(struct serve *s)
 	database_free(&old);
 	s->alarm_at_ms = s->age_alarm_at_ms = 0;
 	LOOKUPD_COUNT(previous_in_service) = s->loading_previous;
-	for (size_t i = 0; i < SERVE_WORKERS; i++)
-		if (s->workers[i] != NULL)
-			tell_generation(s->workers[i]);
+	take_coming_overlay(s);
+	tell_all(s);
 	LOOKUPD_COUNT(databases_taken)++;
 	log_taken(s);
 	check_postmaster(s);
@@ -401,10 +534,28 @@ keep_old(struct serve *s, const char *reason)
 	load_previous(s);
 }
 
+struct step {
+	struct loader *loader;
+	enum loader_status status;
+};
+
+static void
+run_step(void *arg)
+{
+	struct step *step = arg;
+
+	step->status = loader_step(step->loader);
+}
+
 static enum loader_status
 load_step(struct serve *s)
 {
-	enum loader_status status = loader_step(s->loading);
+	struct step step = {s->loading, LOADER_BAD};
+	enum loader_status status;
+
+	if (!fault_guarded(run_step, &step))
+		loader_fault(s->loading);
+	status = step.status;
 
 	if (status == LOADER_DONE)
 		take_into_service(s);
@@ -436,9 +587,13 @@ load_previous(struct serve *s)
 	s->loading_name = s->previous_name;
 	s->previous_name = NULL;
 	s->loading_previous = true;
-	if (s->loading == NULL)
+	if (s->loading == NULL) {
 		keep_old(s, "out of memory");
-	else if (!s->at_once)
+		return;
+	}
+	loader_limits(
+	    s->loading, s->conf->limits.recipients_memory, s->conf->limits.recipients_file);
+	if (!s->at_once)
 		on_load_timer(s);
 }
 
@@ -464,6 +619,8 @@ serve_file(struct serve *s, struct span name, int fd, bool at_once)
 		keep_old(s, "out of memory");
 		return;
 	}
+	loader_limits(
+	    s->loading, s->conf->limits.recipients_memory, s->conf->limits.recipients_file);
 	loader_guard(s->loading, (unsigned)s->conf->top.recipients_loss, s->db);
 	while (at_once && s->loading != NULL)
 		(void)load_step(s);
@@ -481,6 +638,8 @@ serve_init(struct serve *s, struct loop *loop, const struct conf *conf)
 	s->loop = loop;
 	s->conf = conf;
 	s->previous_fd = -1;
+	if (fault_init() < 0)
+		return -1;
 	s->has_postmaster = postmaster != NULL;
 	if (postmaster == NULL)
 		return 0;
@@ -515,6 +674,7 @@ serve_gauges(const struct serve *s)
 	LOOKUPD_COUNT(domains) = s->db->header.domains;
 	LOOKUPD_COUNT(database_octets) = s->db->len;
 	LOOKUPD_COUNT(database_built) = s->db->header.built;
+	LOOKUPD_COUNT(overlay_entries) = s->overlay != NULL ? s->overlay->count : 0;
 }
 
 void
@@ -531,6 +691,8 @@ serve_clear(struct serve *s)
 	s->previous_fd = -1;
 	free(s->previous_name);
 	s->previous_name = NULL;
+	overlay_free(&s->overlay);
+	overlay_free(&s->coming);
 	database_free(&s->db);
 	grant_key_free(&s->key);
 }

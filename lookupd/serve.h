@@ -10,7 +10,7 @@
 #include "lib/bucket.h"
 #include "lib/conf.h"
 #include "lookupd/loader.h"
-#include "lookupd/lookup.h"
+#include "lookupd/overlay.h"
 
 enum {
 	SERVE_WORKERS = 256,
@@ -29,7 +29,10 @@ struct worker {
 
 struct serve {
 	struct loop *loop;
-	struct database *db; /* NULL: none, everything is trouble */
+	struct database *db;     /* NULL: none, everything is trouble */
+	struct overlay *overlay; /* NULL: none */
+	struct overlay *coming;  /* for a database that is not in service yet; NULL: none */
+	bool overlay_bad;        /* none, because what there is is no good */
 	struct grant_key *key;
 	const struct conf *conf;
 	struct address postmaster;
@@ -49,6 +52,7 @@ struct serve {
 
 	/* A file was taken or refused. */
 	void (*on_verdict)(void *arg, bool taken, const char *detail);
+	void (*on_overlay)(void *arg, bool taken, const char *detail);
 	/* After serve_drain: no worker is left. */
 	void (*on_idle)(void *arg);
 	void *arg;
@@ -78,6 +82,9 @@ void serve_file(struct serve *s, struct span name, int fd, bool at_once);
  * is in service. Takes ownership of fd.
  */
 void serve_previous(struct serve *s, struct span name, int fd);
+
+/* The overlay, as soon as the database that it belongs to is in service. Takes ownership of fd. */
+void serve_overlay(struct serve *s, struct span name, int fd);
 
 /* Goes on until the last worker has closed its link. */
 void serve_drain(struct serve *s);

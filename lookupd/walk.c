@@ -198,6 +198,7 @@ walk_next(struct walk *w, struct walked *out)
 			out->type = w->type;
 			out->domain = e->domain;
 			out->value = w->value;
+			out->named = w->local;
 			if (make_address(w, w->names[e->domain], &out->address))
 				return WALK_FOUND;
 			continue;
@@ -206,4 +207,27 @@ walk_next(struct walk *w, struct walked *out)
 		if (status != WALK_FOUND)
 			return status;
 	}
+}
+
+bool
+walk_names(const struct database *db, const struct walked *here)
+{
+	uint8_t octets[8 + 2 * ADDRESS_MAX];
+	struct buf key = BUF_OVER(octets);
+	struct span value;
+	struct domain d;
+
+	buf_put_u8(&key, KEY_DOMAIN);
+	buf_put_span(&key, address_domain(&here->address));
+	if (database_get(db, buf_span(&key), &value) != CDBFILE_FOUND ||
+	    domain_decode(value, &d) != RECORD_OK)
+		return false;
+	for (size_t i = 0; i < d.table_count; i++) {
+		key = BUF_OVER(octets);
+		key_put_u32(&key, here->type, d.tables[i]);
+		buf_put_span(&key, here->named);
+		if (!key.full && database_get(db, buf_span(&key), &value) == CDBFILE_FOUND)
+			return true;
+	}
+	return false;
 }

@@ -15,6 +15,7 @@ struct walked {
 	enum layout_key type;
 	size_t domain; /* index of walk_domain() */
 	struct span value;
+	struct span named; /* the local part of its key */
 };
 
 /* In: db, which must outlive the walk. Returns: NULL when memory is out. */
@@ -27,5 +28,8 @@ struct span walk_domain(const struct walk *w, size_t index); /* the name */
 
 enum walk_status { WALK_FOUND, WALK_END, WALK_BAD };
 enum walk_status walk_next(struct walk *w, struct walked *out);
+
+/* Whether a database has a record of that type for that domain and local part. */
+bool walk_names(const struct database *db, const struct walked *here);
 
 #endif

@@ -488,6 +488,14 @@ generation_free(struct generation **generation)
 }
 
 void
+generation_pass_overlay(struct generation *g, const char *path)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (g->child[i].id == PROGRAM_LOOKUPD && link_alive(g->child[i].control))
+			setup_send_optional(&g->child[i], FILE_OVERLAY, path);
+}
+
+void
 generation_pass_recipients(struct generation *g)
 {
 	for (size_t i = 0; i < g->count; i++)

@@ -130,6 +130,9 @@ void generation_free(struct generation **g);
 /* A child of the supervisor has ended. Returns: whether it was one of this generation. */
 bool generation_reaped(struct generation *g, pid_t pid, int status);
 
+/* Opens the overlay of the recipients again and gives it to lookupd. In: path. */
+void generation_pass_overlay(struct generation *g, const char *path);
+
 /* Opens the recipients database again and gives it to lookupd. */
 void generation_pass_recipients(struct generation *g);
 

@@ -45,7 +45,7 @@ struct gatehouse {
 	struct watch signals;
 	struct timer ready_deadline, status_deadline, file_watch;
 	struct deferred give_up_coming, reload_again;
-	struct stat recipients; /* as last given to lookupd */
+	struct stat recipients, overlay; /* as last given to lookupd */
 	bool stopping;
 	bool reloading; /* one is under way, and not answered yet */
 	bool again;     /* and another was asked for meanwhile */
@@ -69,6 +69,7 @@ make_generation(struct gatehouse *gh, struct conf *conf, FILE *report)
 		return NULL;
 	}
 	stat(conf->top.recipients, &gh->recipients);
+	gh->overlay = (struct stat){0}; /* given once more than needed, which does no harm */
 	g = generation_start(
 	    &gh->around, ++gh->generations, conf, &listeners, gh->serving != NULL, &hooks, gh);
 	if (g == NULL)
@@ -78,28 +79,57 @@ make_generation(struct gatehouse *gh, struct conf *conf, FILE *report)
 
 /* ---- the recipients file ------------------------------------------------------------------------------ */
 
-/* A new file under the name, or new content in it, goes to lookupd, which decides whether to take it. */
+/*
+ * Whether there is a new file under the name, or new content in it. While a rename by hand is
+ * half done, what is served stays.
+ * In: *seen, how it was; out: how it is.
+ */
+static bool
+has_changed(const char *path, struct stat *seen)
+{
+	struct stat now;
+
+	if (stat(path, &now) != 0)
+		return false;
+	if (now.st_ino == seen->st_ino && now.st_dev == seen->st_dev &&
+	    now.st_size == seen->st_size && now.st_mtim.tv_sec == seen->st_mtim.tv_sec &&
+	    now.st_mtim.tv_nsec == seen->st_mtim.tv_nsec)
+		return false;
+	*seen = now;
+	return true;
+}
+
+/* Of the database; an empty text when that is too long. */
+static const char *
+overlay_path(const struct gatehouse *gh, char *path, size_t cap)
+{
+	int n = snprintf(path, cap, "%s.overlay", gh->serving->conf->top.recipients);
+
+	return n > 0 && (size_t)n < cap ? path : "";
+}
+
+/* What is new goes to lookupd, which decides whether to take it. */
 static void
 look_at_recipients(void *arg)
 {
 	struct gatehouse *gh = arg;
-	const char *wrong;
-	struct stat now;
+	const char *wrong, *overlay;
+	char path[4096];
 
 	timer_set(gh->loop, &gh->file_watch, WATCH_MS, look_at_recipients, gh);
-	if (gh->serving == NULL || stat(gh->serving->conf->top.recipients, &now) != 0)
-		return; /* in the middle of a rename by hand: what is served stays */
-	if (now.st_ino == gh->recipients.st_ino && now.st_dev == gh->recipients.st_dev &&
-	    now.st_size == gh->recipients.st_size &&
-	    now.st_mtim.tv_sec == gh->recipients.st_mtim.tv_sec &&
-	    now.st_mtim.tv_nsec == gh->recipients.st_mtim.tv_nsec)
+	if (gh->serving == NULL)
 		return;
-	gh->recipients = now;
-	wrong = check_recipients_file(gh->serving->conf->top.recipients);
-	if (wrong != NULL)
-		log_event1(EVENT_recipients_refused, "reason", wrong);
-	else
-		generation_pass_recipients(gh->serving);
+	/* The database first: a change that it has folded in is gone from the overlay. */
+	if (has_changed(gh->serving->conf->top.recipients, &gh->recipients)) {
+		wrong = check_recipients_file(gh->serving->conf->top.recipients);
+		if (wrong != NULL)
+			log_event1(EVENT_recipients_refused, "reason", wrong);
+		else
+			generation_pass_recipients(gh->serving);
+	}
+	overlay = overlay_path(gh, path, sizeof(path));
+	if (has_changed(overlay, &gh->overlay))
+		generation_pass_overlay(gh->serving, overlay);
 }
 
 /* ---- stop and reload ---------------------------------------------------------------------------------- */

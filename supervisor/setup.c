@@ -164,9 +164,8 @@ setup_send_file(struct child *c, enum file_kind kind, const char *path)
 	return 0;
 }
 
-/* A file that need not be there, and without which everything goes on. */
-static void
-send_optional(struct child *c, enum file_kind kind, const char *path)
+void
+setup_send_optional(struct child *c, enum file_kind kind, const char *path)
 {
 	struct msg_file m = {.kind = (uint8_t)kind, .count = 1, .name = span_str(path)};
 	int fd = open_trusted(path);
@@ -185,7 +184,7 @@ send_beside(struct child *c, enum file_kind kind, const char *path, const char *
 	int n = snprintf(beside, sizeof(beside), "%s%s", path, suffix);
 
 	if (n > 0 && (size_t)n < sizeof(beside))
-		send_optional(c, kind, beside);
+		setup_send_optional(c, kind, beside);
 }
 
 /* In: index, 0 for the pair in section tls, then those of the sections keypair. */
@@ -234,6 +233,7 @@ send_files(struct child *c)
 	if (c->id == PROGRAM_LOOKUPD) {
 		/* First what is taken should the other be no good. */
 		send_beside(c, FILE_PREVIOUS, conf->top.recipients, ".prev");
+		send_beside(c, FILE_OVERLAY, conf->top.recipients, ".overlay");
 		setup_send_file(c, FILE_RECIPIENTS, conf->top.recipients);
 	}
 	if (c->id == PROGRAM_TLS_KEYS)

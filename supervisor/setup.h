@@ -16,4 +16,7 @@ int setup_send(struct child *c);
 /* Opens a file and sends it. Returns: 0; or -1 with a log line. */
 int setup_send_file(struct child *c, enum file_kind kind, const char *path);
 
+/* The same for a file that need not be there, and without which everything goes on. */
+void setup_send_optional(struct child *c, enum file_kind kind, const char *path);
+
 #endif

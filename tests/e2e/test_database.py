@@ -207,6 +207,88 @@ class Guards(unittest.TestCase):
                     client.envelope("s@sender.example", ["alice@example.com"])[1].code, 250)
 
 
+class Mapped(unittest.TestCase):
+    """A database that is too large to be copied, in several parts."""
+
+    def test_row_F39_mapped_in_service(self):
+        with Scripted() as backend, Gatehouse(backend.port, options={
+                "limits.junk": 1000, "limits.recipients_memory": 65536}) as gateway:
+            source = gateway.directory.write(
+                "list", LIST + "".join("u%d@example.com\n" % i for i in range(20000)))
+            path = gateway.directory.join("recipients.cdb")
+            had = len(gateway.events("database_taken"))
+            subprocess.run([program("gatehouse-recipients"), "compile", "--force",
+                            "--shard-size", "200000", "-o", path, "list:" + source],
+                           check=True, stderr=subprocess.DEVNULL)
+            with open(path, "rb") as f:
+                self.assertIn(b"GHRCPTS\n", f.read()[-48:])
+            wait_until(lambda: len(gateway.events("database_taken")) > had, "the new database")
+            with gateway.client() as client:
+
+                def status(recipient):
+                    client.command("RSET")
+                    return client.envelope("s@sender.example", [recipient])[1].status
+
+                for i in range(0, 20000, 997):
+                    self.assertEqual(status("u%d@example.com" % i), "250 2.1.5")
+                self.assertEqual(status("u20001@example.com"), "550 5.1.1")
+                os.truncate(path, 5000)
+                self.assertEqual(status("u7@example.com"), "451 4.4.3")
+                self.assertEqual(status("u20001@example.com"), "451 4.4.3")
+
+
+class Overlay(unittest.TestCase):
+    """Changes of single addresses between two compiles."""
+
+    def tell(self, gateway, *words, status=0):
+        done = subprocess.run([program("gatehouse-recipients"), words[0], "-d",
+                               gateway.directory.join("recipients.cdb"), *words[1:]],
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        self.assertEqual(done.returncode, status, done.stdout)
+        return done.stdout
+
+    def test_overlay(self):
+        with Scripted() as backend, \
+                Gatehouse(backend.port, options={
+                    "limits.junk": 100000, "limits.unknown_recipients": 10000}) as gateway, \
+                gateway.client() as client:
+
+            def wait_status(recipient, status):
+                def there():
+                    client.command("RSET")
+                    return client.envelope("s@sender.example", [recipient])[1].status == status
+                wait_until(there, "%s for %s" % (status, recipient))
+
+            wait_status("new@example.com", "550 5.1.1")
+            self.tell(gateway, "add", "new@example.com", "class=vip")
+            wait_status("new@example.com", "250 2.1.5")
+            self.tell(gateway, "remove", "alice@example.com")
+            wait_status("alice@example.com", "550 5.1.1")
+            self.tell(gateway, "defer", "carol@example.com", "4.2.1 Being moved")
+            wait_status("carol@example.com", "451 4.2.1")
+            self.assertIn("does not serve",
+                          self.tell(gateway, "add", "x@foreign.example", status=78))
+            self.tell(gateway, "remove", "postmaster@example.com", status=78)
+            path = gateway.directory.join("recipients.cdb")
+            info = subprocess.run([program("gatehouse-recipients"), "info", path],
+                                  stdout=subprocess.PIPE, text=True, check=True).stdout
+            self.assertIn("overlay: add new@example.com class=vip since=", info)
+            query = subprocess.run([program("gatehouse-recipients"), "query", path,
+                                    "new@example.com"], stdout=subprocess.PIPE, text=True)
+            self.assertIn("accepted by=overlay", query.stdout)
+            self.assertIn("class=vip", query.stdout)
+            # The next compile knows one of them; the others stay.
+            gateway.compile(LIST + "new@example.com\n")
+            info = subprocess.run([program("gatehouse-recipients"), "info", path],
+                                  stdout=subprocess.PIPE, text=True, check=True).stdout
+            self.assertNotIn("overlay: add", info)
+            self.assertIn("overlay: remove alice@example.com", info)
+            wait_status("alice@example.com", "550 5.1.1")
+            wait_status("new@example.com", "250 2.1.5")
+            self.tell(gateway, "add", "alice@example.com")
+            wait_status("alice@example.com", "250 2.1.5")
+
+
 class Observed(unittest.TestCase):
     def test_observed(self):
         """Accepted, and logged as what it would have been; foreign domains stay refused."""

@@ -43,14 +43,16 @@ octets_copy(struct octets from, size_t len)
 
 /* The database of a list, each line of which must be good. */
 static inline struct octets
-octets_of_list_forced(const char *text, uint64_t generation, bool forced)
+octets_of_list_with(const char *text, uint64_t generation, bool forced, uint64_t shard_max)
 {
 	struct build_source source = {.name = "list:test"};
 	struct build_facts facts = {.forced = forced,
+	    .shard_max = shard_max,
 	    .generation = generation,
 	    .built = 1000,
 	    .sources = &source,
 	    .source_count = 1};
+	bool sharded;
 	int fd = memfd_create("recipients", MFD_CLOEXEC);
 	struct collection c;
 	struct octets o;
@@ -69,13 +71,19 @@ octets_of_list_forced(const char *text, uint64_t generation, bool forced)
 			abort();
 		rest = span_from(rest, end + 1);
 	}
-	if (collection_resolve_alias(&c) != NULL || fd < 0 || build_write(fd, &c, &facts) != 0 ||
-	    build_end_mark(fd) != 0)
+	if (collection_resolve_alias(&c) != NULL || fd < 0 ||
+	    build_write(fd, &c, &facts, &sharded) != 0 || build_end_mark(fd, sharded) != 0)
 		abort();
 	collection_clear(&c);
 	o = octets_of_fd(fd);
 	close(fd);
 	return o;
+}
+
+static inline struct octets
+octets_of_list_forced(const char *text, uint64_t generation, bool forced)
+{
+	return octets_of_list_with(text, generation, forced, 0);
 }
 
 static inline struct octets
@@ -195,7 +203,7 @@ writer_end(struct writer *w, struct span extra)
 	header_put(&header, &w->header);
 	buf_put_span(&header, extra);
 	if (cdbfile_maker_add(w->maker, span_of("", 0), buf_span(&header)) != 0 ||
-	    cdbfile_maker_finish(&w->maker) != 0 || build_end_mark(w->fd) != 0)
+	    cdbfile_maker_finish(&w->maker) != 0 || build_end_mark(w->fd, false) != 0)
 		abort();
 	o = octets_of_fd(w->fd);
 	close(w->fd);

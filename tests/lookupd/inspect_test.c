@@ -25,7 +25,7 @@ static int
 query(const struct database *db, const char *const *texts, size_t count)
 {
 	FILE *f = fmemopen(out, sizeof(out), "w");
-	int status = inspect_query(db, NULL, texts, count, f);
+	int status = inspect_query(db, NULL, NULL, texts, count, f);
 
 	fclose(f);
 	return status;
@@ -87,7 +87,7 @@ info_and_dump(void **state)
 	FILE *f = fmemopen(out, sizeof(out), "w");
 
 	(void)state;
-	assert_int_equal(inspect_info(db, f), 0);
+	assert_int_equal(inspect_info(db, NULL, f), 0);
 	fclose(f);
 	assert_non_null(strstr(out, "version: 1\ngeneration: 1\nbuilt: 1970-01-01T00:16:40Z\n"
 				    "recipients: 4\ndomains: 2\n"));
@@ -97,7 +97,7 @@ info_and_dump(void **state)
 	assert_non_null(strstr(out, "domain: all.example recipients=1 accepted="));
 	assert_null(strstr(out, "canary"));
 	f = fmemopen(out, sizeof(out), "w");
-	assert_int_equal(inspect_dump(db, f), 0);
+	assert_int_equal(inspect_dump(db, NULL, f), 0);
 	fclose(f);
 	assert_non_null(
 	    strstr(out, "domain example.com: flags=0x41 table=1 breaks=+ recipients=3\n"));

@@ -14,6 +14,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lookupd/counters.h"
+#include "lookupd/fault.h"
 #include "lookupd/guard.h"
 #include "tests/lookupd/databases.h"
 
@@ -112,6 +113,14 @@ on_verdict(void *arg, bool taken, const char *detail)
 }
 
 static void
+on_overlay(void *arg, bool taken, const char *detail)
+{
+	(void)arg;
+	(void)taken;
+	(void)detail;
+}
+
+static void
 on_idle(void *arg)
 {
 	(void)arg;
@@ -191,7 +200,8 @@ static int
 start_with(const char *postmaster)
 {
 	loop = loop_new();
-	serve = (struct serve){.on_verdict = on_verdict, .on_idle = on_idle};
+	serve =
+	    (struct serve){.on_verdict = on_verdict, .on_overlay = on_overlay, .on_idle = on_idle};
 	verdicts[0] = '\0';
 	idle = 0;
 	for (size_t i = 0; i < LOOKUPD_COUNTERS; i++)
@@ -202,8 +212,11 @@ start_with(const char *postmaster)
 	    pipe2(log_fds, O_CLOEXEC | O_NONBLOCK) != 0)
 		return -1;
 	log_init(log_fds[1]);
-	conf = (struct conf){
-	    .top.postmaster = postmaster, .top.recipients_loss = 10, .limits.unknown_rate = RATE};
+	conf = (struct conf){.top.postmaster = postmaster,
+	    .top.recipients_loss = 10,
+	    .limits.unknown_rate = RATE,
+	    .limits.recipients_memory = 1 << 30,
+	    .limits.recipients_file = 1 << 30};
 	if (serve_init(&serve, loop, &conf) != 0 || serve_set_key(&serve, key) != 0)
 		return -1;
 	return 0;
@@ -781,6 +794,171 @@ unfiltered_classes_and_postmaster_are_exempt(void **state)
 }
 
 static void
+give_overlay(const char *text, uint64_t generation)
+{
+	struct overlay *o = overlay_new();
+	size_t len;
+	char *octets;
+	int fd = memfd_create("overlay", MFD_CLOEXEC);
+
+	for (struct span rest = span_str(text); rest.len > 0;) {
+		size_t end = span_find(rest, '\n');
+
+		assert_null(overlay_say(o, rest.p[0] == '-' ? OVERLAY_REMOVE : OVERLAY_ADD, 1,
+		    span_from(span_head(rest, end), 1)));
+		rest = span_from(rest, end + 1);
+	}
+	o->generation = generation;
+	octets = overlay_format(o, &len);
+	assert_int_equal(pwrite(fd, octets, len, 0), len);
+	free(octets);
+	overlay_free(&o);
+	serve_overlay(&serve, SPAN("/r.cdb.overlay"), fd);
+}
+
+static enum rcpt_verdict
+answer_to(const char *address)
+{
+	size_t before = one->count;
+
+	ask(one, 1, 1, address);
+	turns(10);
+	assert_int_equal(one->count, before + 1);
+	return (enum rcpt_verdict)one->answers[before].m.verdict;
+}
+
+/* Row 269 too: whoever was granted something before asks again. */
+static void
+overlays_are_live_at_once(void **state)
+{
+	unsigned told;
+
+	(void)state;
+	turns(10);
+	told = one->told;
+	assert_int_equal(answer_to("new@example.com"), RCPT_UNKNOWN_USER);
+	give_overlay("+new@example.com\n-alice@example.com\n", 0);
+	assert_int_equal(answer_to("new@example.com"), RCPT_ACCEPTED);
+	assert_int_equal(answer_to("alice@example.com"), RCPT_UNKNOWN_USER);
+	assert_int_equal(one->told, told + 1);
+	assert_int_not_equal(one->generation, 10);
+	assert_int_equal(one->generation, one->answers[1].m.generation);
+	assert_true(grant_holds(&one->answers[1].m, 1001, 1));
+	serve_gauges(&serve);
+	assert_int_equal(LOOKUPD_COUNT(overlay_entries), 2);
+	give_overlay("", 0);
+	assert_int_equal(answer_to("alice@example.com"), RCPT_ACCEPTED);
+	assert_int_equal(one->generation, 10);
+}
+
+/* What was folded into the next database is not missed until that one is in service. */
+static void
+overlays_wait_for_their_database(void **state)
+{
+	(void)state;
+	give_overlay("+new@example.com\n", 0);
+	assert_int_equal(answer_to("new@example.com"), RCPT_ACCEPTED);
+	give_overlay("", 11);
+	assert_int_equal(answer_to("new@example.com"), RCPT_ACCEPTED);
+	give_list("alice@example.com\nnew@example.com\n", 11, false);
+	turns(20);
+	assert_null(serve.coming);
+	assert_int_equal(serve.overlay->count, 0);
+	assert_int_equal(answer_to("new@example.com"), RCPT_ACCEPTED);
+}
+
+/* Promise P5: one who was added must not be refused because the overlay is damaged. */
+static void
+a_damaged_overlay_refuses_nobody(void **state)
+{
+	(void)state;
+	serve_overlay(&serve, SPAN("/r.cdb.overlay"), memfd_create("empty", MFD_CLOEXEC));
+	assert_non_null(strstr(logged(), "event=overlay_refused path=/r.cdb.overlay reason="));
+	assert_int_equal(answer_to("new@example.com"), RCPT_TROUBLE);
+	assert_int_equal(answer_to("alice@example.com"), RCPT_ACCEPTED);
+	give_overlay("+new@example.com\n", 0);
+	assert_int_equal(answer_to("new@example.com"), RCPT_ACCEPTED);
+	assert_int_equal(answer_to("other@example.com"), RCPT_UNKNOWN_USER);
+	/* A later bad one changes nothing. */
+	serve_overlay(&serve, SPAN("/r.cdb.overlay"), memfd_create("empty", MFD_CLOEXEC));
+	assert_int_equal(answer_to("other@example.com"), RCPT_UNKNOWN_USER);
+	assert_int_equal(answer_to("new@example.com"), RCPT_ACCEPTED);
+}
+
+/* A file on disk, of several shards, that is mapped. */
+static int
+map_list(const char *text, uint64_t generation, char path[64])
+{
+	struct octets o = octets_of_list_with(text, generation, true, 4096);
+	int fd;
+
+	conf.limits.recipients_memory = 1;
+	snprintf(path, 64, "/tmp/gatehouse-map-XXXXXX");
+	fd = mkostemp(path, O_CLOEXEC);
+	assert_true(fd >= 0);
+	assert_int_equal(pwrite(fd, o.p, o.len, 0), o.len);
+	free(o.p);
+	serve_file(&serve, span_str(path), open(path, O_RDONLY | O_CLOEXEC), true);
+	assert_int_equal(serve.db->header.generation, generation);
+	assert_true(serve.db->mapped);
+	assert_true(serve.db->shards > 1);
+	return fd;
+}
+
+/* Rows F39 and 266: no SIGBUS, and never "unknown". */
+static void
+row_266_F39_a_mapped_file_that_is_cut(void **state)
+{
+	char path[64];
+	int fd;
+
+	(void)state;
+	assert_int_equal(fault_init(), 0); /* cmocka has a handler of its own */
+	fd = map_list(thirty(0), 50, path);
+	assert_int_equal(answer_to("user7@d.example"), RCPT_ACCEPTED);
+	assert_int_equal(answer_to("user77@d.example"), RCPT_UNKNOWN_USER);
+	assert_int_equal(ftruncate(fd, 100), 0);
+	assert_int_equal(answer_to("user7@d.example"), RCPT_TROUBLE);
+	assert_int_equal(answer_to("user77@d.example"), RCPT_TROUBLE);
+	assert_int_equal(LOOKUPD_COUNT(faults), 2);
+	/* Also when nothing but the fault itself tells. */
+	fstat(fd, &serve.db->as_read);
+	assert_int_equal(ftruncate(fd, 0), 0);
+	fstat(fd, &serve.db->as_read);
+	assert_int_equal(answer_to("user77@d.example"), RCPT_TROUBLE);
+	assert_int_equal(LOOKUPD_COUNT(faults), 3);
+	/* A good one ends it. */
+	close(fd);
+	unlink(path);
+	fd = map_list(thirty(1), 51, path);
+	assert_int_equal(answer_to("user30@d.example"), RCPT_ACCEPTED);
+	close(fd);
+	unlink(path);
+}
+
+static void
+row_F40_a_mapped_file_that_is_overwritten(void **state)
+{
+	char path[64], nothing[2048] = {0};
+	int fd;
+
+	(void)state;
+	fd = map_list("a@d.example class=staff backend=m delivered_to=x\n"
+		      "b@d.example reject=\"5.2.1 No\"\n",
+	    50, path);
+	assert_int_equal(answer_to("a@d.example"), RCPT_ACCEPTED);
+	assert_true(span_eq(one->answers[one->count - 1].m.class, SPAN("staff")));
+	assert_true(span_eq(one->answers[one->count - 1].m.route, SPAN("m")));
+	assert_true(span_eq(one->answers[one->count - 1].m.delivered_to, SPAN("x")));
+	assert_int_equal(answer_to("b@d.example"), RCPT_REFUSED);
+	assert_true(span_eq(one->answers[one->count - 1].m.text, SPAN("No")));
+	assert_int_equal(pwrite(fd, nothing, sizeof(nothing), 0), sizeof(nothing));
+	assert_int_equal(answer_to("a@d.example"), RCPT_TROUBLE);
+	close(fd);
+	unlink(path);
+}
+
+static void
 row_270_is_an_alarm(void **state)
 {
 	struct domain d = {.flags = DOMAIN_SERVED | DOMAIN_TABLE,
@@ -874,6 +1052,11 @@ main(void)
 	    TEST(an_old_database_refuses_nobody),
 	    TEST(observed_domains_refuse_no_unknown_user),
 	    TEST(unfiltered_classes_and_postmaster_are_exempt),
+	    TEST(overlays_are_live_at_once),
+	    TEST(overlays_wait_for_their_database),
+	    TEST(a_damaged_overlay_refuses_nobody),
+	    TEST(row_266_F39_a_mapped_file_that_is_cut),
+	    TEST(row_F40_a_mapped_file_that_is_overwritten),
 	    TEST(row_270_is_an_alarm),
 	    TEST(restarted_worker_replaces_its_link),
 	    TEST(drains_when_the_last_worker_is_gone),
