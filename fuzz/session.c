@@ -84,7 +84,10 @@ observe(void *arg, struct stage *g, enum msg_type type, uint64_t transaction, un
 	}
 	if (type == MSG_outcome && value == HANDOFF_TAKEN)
 		s->taken = true;
-	if ((type == MSG_outcome && value != HANDOFF_TAKEN) || type == MSG_refused)
+	/* What was taken before needs no go. */
+	if (type == MSG_outcome && value == HANDOFF_TAKEN_BEFORE)
+		s->taken = s->go = true;
+	if ((type == MSG_outcome && !s->taken) || type == MSG_refused)
 		m->trouble = true;
 }
 

@@ -407,18 +407,22 @@ may_refuse(unsigned rule)
 }
 
 bool
-conf_envelope_may_refuse(const struct conf *conf)
+conf_envelope_is_awaited(const struct conf *conf)
 {
 	bool by_lists = conf->dnslist_count > 0 && !conf->listed.observe &&
 	                (conf->listed.reject > 0 || conf->listed.defer > 0);
 	bool by_name = conf->reverse_dns.check && (may_refuse(conf->reverse_dns.missing) ||
 						      may_refuse(conf->reverse_dns.unconfirmed));
-	bool by_spf =
-	    conf->spf.check && (may_refuse(conf->spf.fail) || may_refuse(conf->spf.no_mail) ||
-				   may_refuse(conf->spf.softfail) ||
-				   may_refuse(conf->spf.permerror) ||
-				   may_refuse(conf->spf.helo_fail) ||
-				   conf->spf.temperror == CONF_SOFT_DEFER);
+	bool by_spf = conf->spf.check &&
+	              (may_refuse(conf->spf.fail) || may_refuse(conf->spf.softfail) ||
+			  may_refuse(conf->spf.permerror) || may_refuse(conf->spf.helo_fail) ||
+			  conf->spf.temperror == CONF_SOFT_DEFER);
 
 	return by_lists || by_name || by_spf;
+}
+
+bool
+conf_envelope_may_refuse(const struct conf *conf)
+{
+	return conf_envelope_is_awaited(conf) || (conf->spf.check && may_refuse(conf->spf.no_mail));
 }

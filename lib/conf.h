@@ -101,7 +101,13 @@ bool conf_judges_clients(const struct conf *conf);
 /* Whether validators judge clients and envelopes: smtpd tells them of these then. */
 bool conf_judges_envelope(const struct conf *conf);
 
-/* Whether that may refuse a recipient, so that RCPT waits for it. */
+/*
+ * Whether RCPT waits for that, since it may refuse a recipient. For spf.no_mail alone it does not:
+ * that is set by default, and rare; what comes too late for RCPT is refused at the end of data.
+ */
+bool conf_envelope_is_awaited(const struct conf *conf);
+
+/* Whether it may refuse a recipient when it is known at RCPT. */
 bool conf_envelope_may_refuse(const struct conf *conf);
 
 /* All options at their defaults. Returns: NULL when memory is out. Owned by the caller. */

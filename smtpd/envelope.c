@@ -24,8 +24,8 @@ envelope_ask(struct session *s)
 	memcpy(m.client, s->client.octets, sizeof(m.client));
 	/* When it cannot be sent, neither can the message later: that is a 451 then. */
 	if (worker_send(s->worker, PROGRAM_VALIDATORS, MSG_envelope, &m, -1))
-		t->awaits_envelope = conf_envelope_may_refuse(conf);
-	else if (conf_envelope_may_refuse(conf))
+		t->awaits_envelope = conf_envelope_is_awaited(conf);
+	else if (conf_envelope_is_awaited(conf))
 		t->envelope_refusal = REPLY_internal;
 }
 
