@@ -40,9 +40,9 @@ client_verdict(const struct transaction *t)
 	return policy_client(t->worker->dispatcher->conf, clients_facts(&t->client_known));
 }
 
-/* Something may follow from it, and it may still come. */
+/* A recipient may be refused for it, and it may still come. */
 static bool
-waits_for_client(const struct transaction *t)
+recipients_wait_for_client(const struct transaction *t)
 {
 	return t->client_known.waiting && policy_client_matters(t->worker->dispatcher->conf);
 }
@@ -79,7 +79,7 @@ tell_envelope(struct transaction *t)
 	struct msg_envelope_answer m = {.session = t->session, .transaction = t->number};
 	struct verdict v;
 
-	if (t->told || t->spf.state == CHECK_RUNNING || waits_for_client(t))
+	if (t->told || t->spf.state == CHECK_RUNNING || recipients_wait_for_client(t))
 		return;
 	t->told = true;
 	v = envelope_verdict(t);
@@ -151,12 +151,13 @@ conclude(struct transaction *t)
 	transaction_free(&worker->dispatcher->transactions, &t);
 }
 
+/* The name of the client is waited for even where nothing follows from it: the back end is told. */
 static void
 proceed(struct transaction *t)
 {
 	tell_envelope(t);
 	if (t->held != NULL && t->spf.state != CHECK_RUNNING &&
-	    t->held->content.state != CHECK_RUNNING && !waits_for_client(t))
+	    t->held->content.state != CHECK_RUNNING && !t->client_known.waiting)
 		conclude(t);
 }
 

@@ -22,7 +22,7 @@ struct client_verdict {
  */
 struct client_verdict policy_client(const struct conf *conf, const struct client_facts *facts);
 
-/* Whether these rules can refuse or mark anything, so that it is worth to wait for the facts. */
+/* Whether these rules can refuse anything, so that recipients wait for the facts. */
 bool policy_client_matters(const struct conf *conf);
 
 #endif

@@ -68,11 +68,15 @@ class Names(Base):
     def test_row_022_name_in_received(self):
         reply, block = self.deliver(NAMED)
         self.assertEqual(reply.code, 250, reply)
+        self.assertRegex(block, r"Received: from client\.example \(mail\.sender\.example ")
+        self.assertRegex(block, r"iprev=pass")
         self.gateway.wait_event("judged", client_name="mail.sender.example")
 
     def test_name_of_another(self):
-        reply, _ = self.deliver(LISTED)
+        reply, block = self.deliver(LISTED)
         self.assertEqual(reply.code, 250, reply)
+        self.assertNotIn("mail.sender.example", block)
+        self.assertRegex(block, r"iprev=fail")
 
 
 class UnnamedRejected(Base):
