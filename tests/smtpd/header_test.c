@@ -1,4 +1,4 @@
-/* Rows 159, 181, 183 to 190; each whole and octet by octet. */
+/* Rows 159, 181 to 190; each whole and octet by octet. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,6 +29,15 @@ static const struct {
     {"not hops", "Receive: a\nReceivedX: b\nX-Received: c\nReceived-SPF: d\n\n", HEADER_BODY, 4, 0},
     {"row_181 too many hops", "Received: a\nReceived: b\nReceived: c\nReceived: d\n\n", HEADER_LOOP,
 	4, 4},
+    {"row_182 delivered", "a: b\nDelivered-To: box x@store\nc: d\n\n", HEADER_LOOP, 2, 0},
+    {"row_182 folded", "DELIVERED-TO:\n \tBOX\n  x@store \n\n", HEADER_LOOP, 1, 0},
+    {"row_182 last line", "Delivered-To:box  x@store", HEADER_LOOP, 1, 0},
+    {"row_182 second of two", "Delivered-To: y\nDelivered-To: box x@store\n", HEADER_LOOP, 2, 0},
+    {"row_182 others",
+	"Delivered-To: box xx@store\nDelivered-To: boxx@store\nDelivered-To: box x@stor\n"
+	"Delivered-To: box x@store e\nX-Delivered-To: box x@store\nDelivered-Too: box x@store\n"
+	"Delivered-To:\n\nDelivered-To: box x@store\n",
+	HEADER_BODY, 7, 0},
     {"row_159 mbox", "From x@y Mon Jan  1 00:00:00 2024\nFrom: a\n\n", HEADER_MALFORMED, 0, 0},
     {"row_185 space first", " From: x\n\n", HEADER_MALFORMED, 0, 0},
     {"row_185 tab first", "\tFrom: x\n\n", HEADER_MALFORMED, 0, 0},
@@ -45,10 +54,21 @@ static const struct {
     {"row_190 DEL", "Fr\x7f: a\n\n", HEADER_MALFORMED, 0, 0},
 };
 
+/* The mailbox whose messages are loops. */
+static bool
+is_loop(const void *arg, uint64_t digest)
+{
+	return digest == header_digest(*(const struct span *)arg);
+}
+
 static void
 run(struct span text, size_t step, struct header *h)
 {
+	static const struct span looping = {(const uint8_t *)"box x@store", 11};
+
 	header_init(h, 3);
+	h->is_loop = is_loop;
+	h->arg = &looping;
 	for (size_t at = 0; at < text.len; at += step)
 		header_feed(h, span_head(span_from(text, at), step));
 	header_finish(h);
