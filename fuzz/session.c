@@ -262,6 +262,8 @@ send_rogue_outcome(struct play *p)
 		return;
 	m.outcome = (struct msg_outcome){
 	    g->session_handle, g->last_transaction, (uint8_t)(take(&p->script) % 16u)};
+	if (m.outcome.outcome == HANDOFF_TAKEN_BEFORE)
+		return; /* what a back end had before, only queue-handoff knows */
 	p->m->trouble = true;
 	stage_dispatch(g, MSG_outcome, &m);
 	stage_run(g);
