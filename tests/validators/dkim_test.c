@@ -231,6 +231,79 @@ row_226_thousand_signatures(void **state)
 	hostile(message, len, "fail,fail,fail,fail,fail,neutral,neutral,neutral");
 }
 
+static void
+ask_sample(void *arg, struct span name, enum dns_type type, struct dns_reply *reply_out)
+{
+	struct buf b = BUF_OVER(reply_out->encoded);
+	struct msg_dns_record record = {0, dkim_sample_key(name)};
+
+	(void)type;
+	++*(unsigned *)arg;
+	reply_out->status = record.data.len > 0 ? DNS_OK : DNS_NO_NAME;
+	reply_out->count = record.data.len > 0;
+	if (record.data.len > 0)
+		assert_true(msg_list_put(&b, RECORD_dns_record, &record));
+	reply_out->len = b.len;
+}
+
+static bool
+is_football(void *arg, struct span domain)
+{
+	(void)arg;
+	return span_eq(domain, SPAN("football.example.com"));
+}
+
+/* The signatures of the author's domain are verified, however many others stand before them. */
+static void
+row_226_aligned_first(void **state)
+{
+	static char message[100000];
+	struct test_case c = {.name = "aligned first"};
+	struct dkim_content content = {read_message, &c};
+	const struct dkim_fields *fields;
+	struct dkim_answer answer;
+	unsigned asked = 0;
+	struct resolver resolver = {ask_sample, &asked};
+	size_t len = 0;
+
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		len += (size_t)snprintf(message + len, sizeof(message) - len, SIGNATURE("h=from"));
+	len += (size_t)snprintf(message + len, sizeof(message) - len, "%s", dkim_sample_message);
+	c.message = span_of(message, len);
+	for (int preferring = 0; preferring < 2; preferring++) {
+		unsigned passed = 0;
+
+		assert_true(dkim_read_header(dkim, &content, &fields));
+		assert_true(dkim_verify_signatures(dkim, &content, &resolver, DKIM_SAMPLE_TIME,
+		    preferring ? is_football : NULL, NULL, &answer));
+		assert_int_equal(answer.count, DKIM_REPORTED_MAX);
+		for (size_t i = 0; i < answer.count; i++)
+			passed += answer.results[i].result == AUTH_PASS;
+		assert_int_equal(passed, preferring ? 2 : 0);
+	}
+	assert_true(asked <= 2 * DKIM_VERIFIED_MAX);
+}
+
+/* header.a and header.b: what tells signatures of one domain apart. */
+static void
+algorithm_and_tag(void **state)
+{
+	struct test_case c = {.message = span_str(dkim_sample_message)};
+	struct dkim_content content = {read_message, &c};
+	unsigned asked = 0;
+	struct resolver resolver = {ask_sample, &asked};
+	struct dkim_answer answer;
+
+	(void)state;
+	assert_true(dkim_check(dkim, &content, &resolver, DKIM_SAMPLE_TIME, &answer));
+	assert_int_equal(answer.count, 2);
+	assert_int_equal(answer.results[0].algorithm, DKIM_ED25519_SHA256);
+	assert_int_equal(answer.results[1].algorithm, DKIM_RSA_SHA256);
+	assert_memory_equal(answer.results[0].tag, "/gCrinpc", 8);
+	assert_memory_equal(answer.results[1].tag, "F45dVWDf", 8);
+}
+
 /* ---- signature fields ------------------------------------------------------------------------------ */
 
 #define GOOD "v=1; a=rsa-sha256; d=example.com; s=s; bh=AA; b=AA; "
@@ -356,6 +429,8 @@ main(void)
 	    cmocka_unit_test(nul_and_cr_in_header),
 	    cmocka_unit_test(header_without_end),
 	    cmocka_unit_test(row_226_thousand_signatures),
+	    cmocka_unit_test(row_226_aligned_first),
+	    cmocka_unit_test(algorithm_and_tag),
 	    cmocka_unit_test(signature_rows),
 	    cmocka_unit_test(row_231_selector_with_a_nul),
 	    cmocka_unit_test(row_227_228_large_signatures),
