@@ -4,6 +4,7 @@ loopback one, in a network that belongs to this test alone.
 """
 
 import re
+import subprocess
 import unittest
 
 import messages
@@ -12,7 +13,7 @@ import nsd
 from backends import MaildirServer
 from dkim import Signer
 from gatehouse import HOSTNAME, Gatehouse
-from place import Directory
+from place import Directory, peer, peer_environment
 
 GOOD = "192.0.2.10"
 OTHER = "192.0.2.66"
@@ -105,6 +106,18 @@ class Authentication(unittest.TestCase):
         message = self.signer.sign(messages.attachment(500000))
         self.assertRegex(self.results("a@sender.example", message=message), r"dkim=pass\b")
 
+    def test_row_227_sha1_of_opendkim(self):
+        """An independent signer: opendkim-testmsg of Debian signs with rsa-sha1."""
+        program = peer("opendkim-tools", "usr/sbin/opendkim-testmsg")
+        done = subprocess.run(
+            [program, "-d", "sender.example", "-s", "sel", "-k", self.signer.key],
+            input=messages.simple().replace(b"\r\n", b"\n"), stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE, env=peer_environment())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        signed = done.stdout.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        self.assertRegex(self.results("a@sender.example", message=signed),
+                         r"dkim=permerror\b.*header\.d=sender\.example.*header\.a=rsa-sha1")
+
     def test_dkim_fail(self):
         message = self.signer.sign(messages.simple(b"signed\n")).replace(b"signed", b"forged")
         found = self.results("a@sender.example", message=message)
@@ -134,7 +147,7 @@ class Policy(unittest.TestCase):
                 MaildirServer() as backend, \
                 Gatehouse(backend.port, listen="0.0.0.0", options={
                     "dns.servers": '{ "%s" }' % (servers or names.address),
-                    "spf.fail": '"%s"' % fail}) as gateway:
+                    "spf.temperror": '"defer"', "spf.fail": '"%s"' % fail}) as gateway:
             with gateway.client(host_address=GOOD, source=OTHER) as client:
                 client.command("MAIL FROM:<%s>" % sender)
                 refusal = client.command("RCPT TO:<alice@example.com>")

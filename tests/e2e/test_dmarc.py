@@ -179,7 +179,10 @@ class Policies(Place):
 
     def test_spf_no_mail(self):
         """A record that is nothing but -all: nobody forwards that domain's mail."""
-        self.refused("550 5.7.23", message("a@plain.example"), sender="a@silent.example")
+        with self.gateway.client(ehlo=False, host_address=GOOD, source=OTHER) as client:
+            client.ehlo("client.plain.example")
+            client.command("MAIL FROM:<a@silent.example>")
+            self.assertEqual(client.command("RCPT TO:<alice@example.com>").status, "550 5.7.23")
 
 
 class Exceptions(Place):
