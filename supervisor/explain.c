@@ -61,10 +61,12 @@ take_prefix(struct span *line, struct span prefix)
 	return true;
 }
 
+/* The value without its quotes, when it is all there is. */
 static struct span
 unquoted(struct span value)
 {
-	bool quoted = value.len >= 2 && value.p[0] == '"' && value.p[value.len - 1] == '"';
+	bool quoted = value.len >= 2 && value.p[0] == '"' &&
+	              span_find(span_from(value, 1), '"') == value.len - 2;
 
 	return quoted ? span_of(value.p + 1, value.len - 2) : value;
 }

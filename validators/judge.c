@@ -83,6 +83,8 @@ tell_envelope(struct transaction *t)
 		return;
 	t->told = true;
 	v = envelope_verdict(t);
+	if (t->worker->dispatcher->conf->top.log_checks)
+		judged_step(t, &v);
 	m.refuse = v.refuse;
 	m.reason = (uint8_t)v.reason;
 	m.detail = span_head(span_str(v.detail), DETAIL_MAX);

@@ -184,7 +184,7 @@ log_content(struct log_line *line, const struct transaction *t)
 static void
 log_envelope(struct log_line *line, const struct transaction *t)
 {
-	if (t->held->content.relayed)
+	if (t->held != NULL && t->held->content.relayed)
 		log_ip(line, "relayed_for", &t->spf_client);
 	if (t->spf.state == CHECK_DONE) {
 		log_str(line, "spf", auth_result_name(t->spf.result));
@@ -207,6 +207,22 @@ log_observed(struct log_line *line, const struct verdict *v)
 	for (unsigned c = 0; c < CLAUSES; c++)
 		if ((v->policy.observed & 1u << c) != 0)
 			log_str(line, "observed", policy_clause_name((enum policy_clause)c));
+}
+
+void
+judged_step(const struct transaction *t, const struct verdict *v)
+{
+	struct log_line line;
+
+	log_begin(&line, EVENT_step);
+	log_str(&line, "text", v->refuse ? "recipients are refused" : "recipients are not refused");
+	if (v->refuse)
+		log_str(&line, "verdict", refusals[v->reason].name);
+	if (v->refuse && v->policy.refuse && v->reason == v->policy.reason)
+		log_str(&line, "rule", policy_clause_name(v->policy.clause));
+	log_envelope(&line, t);
+	log_observed(&line, v);
+	log_end(&line);
 }
 
 void

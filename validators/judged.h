@@ -25,8 +25,10 @@ void judged_refuse(struct worker *worker, uint64_t session, uint64_t number, enu
 void judged_hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, int fd,
     const struct transaction *t, const struct verdict *v);
 
-void judged_log(
-    const struct transaction *t, const struct msg_submit *m, const struct verdict *v);
+/* With log_checks: what was found out about the client, and what that and SPF do at RCPT. */
+void judged_step(const struct transaction *t, const struct verdict *v);
+
+void judged_log(const struct transaction *t, const struct msg_submit *m, const struct verdict *v);
 
 /* The message is one that its check did not survive. */
 void judged_log_content(const struct transaction *t);

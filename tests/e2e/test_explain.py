@@ -58,6 +58,7 @@ class Explain(unittest.TestCase):
         status, text, errors = self.explain(sender="a@silent.example")
         self.assertEqual(status, 1, text + errors)
         self.assertIn("recipients are refused unless they are exempt", text)
+        self.assertIn("rule=spf.no_mail", text)
 
     def test_recipient_that_is_refused(self):
         status, text, errors = self.explain(recipient="nobody@example.com")

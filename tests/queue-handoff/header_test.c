@@ -106,6 +106,18 @@ static const struct {
     {"behind an mbox line", "From x@y Mon\n" FORGED "\nbody\n", "From x@y Mon\n\nbody\n", 1, true},
     {"of another", "Authentication-Results: other.example; spf=pass\n\n",
 	"Authentication-Results: other.example; spf=pass\n\n", 0, false},
+    {"row_204 many results of another",
+	"Authentication-Results: other.example; a=b; a=b; a=b; a=b; a=b; a=b; a=b; a=b; a=b; a=b;"
+	" a=b; a=b; a=b; a=b; a=b; a=b; a=b; a=b\n\n",
+	"Authentication-Results: other.example; a=b; a=b; a=b; a=b; a=b; a=b; a=b; a=b; a=b; a=b;"
+	" a=b; a=b; a=b; a=b; a=b; a=b; a=b; a=b\n\n",
+	0, false},
+    {"rows 205 207 208 210 211: all of this stays",
+	"ARC-Seal: x\nReturn-Path: <x@y>\nDisposition-Notification-To: a@b\n"
+	"Return-Receipt-To: a@b\nSubject: 1\nSubject: 2\nDate: x\nBcc: c@d\n\n",
+	"ARC-Seal: x\nReturn-Path: <x@y>\nDisposition-Notification-To: a@b\n"
+	"Return-Receipt-To: a@b\nSubject: 1\nSubject: 2\nDate: x\nBcc: c@d\n\n",
+	0, false},
     {"row_206 Received-SPF",
 	"Received-SPF: pass\n (x)\nA: 1\nreceived-spf : pass\n\nReceived-SPF: x\n",
 	"A: 1\n\nReceived-SPF: x\n", 2, false},

@@ -463,6 +463,85 @@ lie_wrong_answer(void **state)
 	goes_wrong(answer_to_something_else);
 }
 
+/* The client of a relay, when no relay was there. */
+static void
+relayed_unasked(struct world_child *c)
+{
+	struct msg_job_message_answer a = {
+	    .relayed = 1, .spf = AUTH_PASS, .spf_domain = SPAN("bank.example")};
+
+	assert_true(link_send(c->link, MSG_job_message_answer, &a, -1));
+	link_flush(c->link);
+}
+
+static void
+lie_relayed(void **state)
+{
+	(void)state;
+	goes_wrong(relayed_unasked);
+}
+
+static void
+say_author(struct world_child *c, enum dmarc_match spf, enum auth_result dkim, unsigned requested)
+{
+	uint8_t room[600];
+	struct buf b = BUF_OVER(room);
+	struct msg_author_verdict v = {.domain = SPAN("author.example"),
+	    .policy_domain = SPAN("author.example"),
+	    .found = DMARC_FOUND,
+	    .published = (uint8_t)requested,
+	    .requested = (uint8_t)requested,
+	    .spf = (uint8_t)spf,
+	    .dkim = (uint8_t)dkim};
+	struct msg_job_message_answer a = {.from = FROM_GOOD, .authors = {.count = 1}};
+
+	assert_true(msg_list_put(&b, RECORD_author_verdict, &v));
+	a.authors.encoded = buf_span(&b);
+	assert_true(link_send(c->link, MSG_job_message_answer, &a, -1));
+	child_exit(c);
+}
+
+/* The result of SPF is the dispatcher's to add: the process that saw the content does not know it. */
+static void
+row_243_dmarc_joins_both_checks(void **state)
+{
+	static const struct {
+		enum auth_result spf;
+		enum dmarc_match match;
+		enum auth_result dkim;
+		unsigned requested;
+		int refusal; /* -1: delivered */
+		bool quarantine;
+	} rows[] = {
+	    {AUTH_PASS, DMARC_ALIGNED, AUTH_FAIL, DMARC_POLICY_REJECT, -1, false},
+	    {AUTH_PASS, DMARC_APART, AUTH_FAIL, DMARC_POLICY_REJECT, REFUSAL_DMARC, false},
+	    {AUTH_FAIL, DMARC_ALIGNED, AUTH_FAIL, DMARC_POLICY_REJECT, REFUSAL_DMARC, false},
+	    {AUTH_FAIL, DMARC_ALIGNED, AUTH_PASS, DMARC_POLICY_REJECT, -1, false},
+	    {AUTH_FAIL, DMARC_ALIGNED, AUTH_FAIL, DMARC_POLICY_QUARANTINE, -1, true},
+	    {AUTH_FAIL, DMARC_ALIGNED, AUTH_FAIL, DMARC_POLICY_NONE, -1, false},
+	    {AUTH_TEMPERROR, DMARC_ALIGNED, AUTH_FAIL, DMARC_POLICY_REJECT, REFUSAL_DNS, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		world_begin_played(&w, "true", "mark", "true");
+		world_set(&w, "dmarc.check", "true");
+		say_envelope(&w, 5, "a@sender.example");
+		child_say_spf(&w.children[0], rows[i].spf, "sender.example");
+		world_turn(&w);
+		say_submit(&w, 5, "a@sender.example");
+		say_author(&w.children[0], rows[i].match, rows[i].dkim, rows[i].requested);
+		world_turn(&w);
+		assert_int_equal(w.delivered, rows[i].refusal < 0);
+		if (rows[i].refusal >= 0)
+			assert_int_equal(w.refusal, rows[i].refusal);
+		else
+			assert_int_equal(w.deliver.disposition, rows[i].quarantine);
+		if (i + 1 < sizeof(rows) / sizeof(rows[0]))
+			world_end(&w);
+	}
+}
+
 static void
 lie_name(void **state)
 {
@@ -795,6 +874,8 @@ main(void)
 	    TEST(lie_second_answer),
 	    TEST(lie_wrong_answer),
 	    TEST(lie_name),
+	    TEST(lie_relayed),
+	    TEST(row_243_dmarc_joins_both_checks),
 	    TEST(lie_question_after_answer),
 	    TEST(hang_until_the_budget_ends),
 	    TEST(fork_that_fails),

@@ -131,6 +131,8 @@ def keys_that_fail(key):
     sub = sign(HEAD + b"\n" + BODY, key, identity=b"@sub." + DOMAIN)
     case("row_233_strict_subdomain", "permerror", sub, [(key_name(), key.record(b"t=s; "))])
     case("subdomain", "pass", sub, [(key_name(), key.record())])
+    case("row_232_identity_elsewhere", "permerror", sub.replace(b"@sub." + DOMAIN, b"@evil.example"),
+         [(key_name(), key.record())])
 
 
 def sizes():

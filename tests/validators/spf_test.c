@@ -106,6 +106,16 @@ row_215_two_records(void **state)
 	assert_int_equal(check(zone, 2, "192.0.2.1", "h.example", "u@x.example"), AUTH_PERMERROR);
 }
 
+/* Nobody is shown an explanation, so nobody asks for one; its macros are still read. */
+static void
+row_221_explanation_is_not_fetched(void **state)
+{
+	(void)state;
+	assert_int_equal(check_record("v=spf1 exp=e.%{d} -all"), AUTH_FAIL);
+	assert_int_equal(questions, 1);
+	assert_int_equal(check_record("v=spf1 exp=e.%{d -all"), AUTH_PERMERROR);
+}
+
 static void
 row_216_large_and_odd_records(void **state)
 {
@@ -308,6 +318,7 @@ main(void)
 	    cmocka_unit_test(no_policy_possible),
 	    cmocka_unit_test(loopback_is_no_pass),
 	    cmocka_unit_test(row_215_two_records),
+	    cmocka_unit_test(row_221_explanation_is_not_fetched),
 	    cmocka_unit_test(row_216_large_and_odd_records),
 	    cmocka_unit_test(row_217_include_tree),
 	    cmocka_unit_test(row_218_void_lookups),
