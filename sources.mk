@@ -121,6 +121,7 @@ SRC_tlsd := \
 
 # main: lookupd/main.c (lookupd), lookupd/recipients_main.c (gatehouse-recipients)
 SRC_lookupd := \
+	lookupd/accounts.c \
 	lookupd/audit.c \
 	lookupd/backend_probe.c \
 	lookupd/build.c \
@@ -133,7 +134,9 @@ SRC_lookupd := \
 	lookupd/database.c \
 	lookupd/defaults.c \
 	lookupd/diff.c \
+	lookupd/dotqmail.c \
 	lookupd/explain.c \
+	lookupd/fastforward.c \
 	lookupd/fault.c \
 	lookupd/guard.c \
 	lookupd/inspect.c \
@@ -146,9 +149,13 @@ SRC_lookupd := \
 	lookupd/lookup.c \
 	lookupd/lookup_box.c \
 	lookupd/lookup_domain.c \
+	lookupd/observe.c \
+	lookupd/options.c \
+	lookupd/overlay.c \
+	lookupd/overlay_edit.c \
+	lookupd/passwd.c \
 	lookupd/pattern.c \
 	lookupd/pool.c \
-	lookupd/observe.c \
 	lookupd/postfix_accounts.c \
 	lookupd/postfix_files.c \
 	lookupd/postfix_final.c \
@@ -161,9 +168,13 @@ SRC_lookupd := \
 	lookupd/postfix_source.c \
 	lookupd/postfix_table.c \
 	lookupd/postfix_text.c \
-	lookupd/overlay.c \
-	lookupd/overlay_edit.c \
+	lookupd/program.c \
 	lookupd/publish.c \
+	lookupd/qmail.c \
+	lookupd/qmail_boxes.c \
+	lookupd/qmail_control.c \
+	lookupd/qmail_domains.c \
+	lookupd/qmail_files.c \
 	lookupd/record.c \
 	lookupd/record_box.c \
 	lookupd/records.c \
@@ -172,6 +183,9 @@ SRC_lookupd := \
 	lookupd/rules.c \
 	lookupd/serve.c \
 	lookupd/source.c \
+	lookupd/tree.c \
+	lookupd/vpasswd.c \
+	lookupd/vpopmail.c \
 	lookupd/walk.c \
 	lookupd/watch_sources.c
 

@@ -33,7 +33,9 @@ use(const struct database *db)
 	static const char *const texts[] = {"alice@example.com", "bob+x@example.com",
 	    "dave@example.com", "x@catchall.example", "carol@catchall.example", "postmaster",
 	    "postmaster@example.com", "x@real.example", "x@alias.example", "u%v@catchall.example",
-	    "x@nowhere.example"};
+	    "x@nowhere.example", "joe@local.test", "joe-list@local.test", "joe-ex-a-b@local.test",
+	    "joe-sub/x@local.test", "nobody@local.test", "a@s.ex.test", "a%v.test@ph.test",
+	    "a@v.test", "a@one.test", "joe@[127.0.0.1]"};
 	static FILE *nowhere;
 	struct address postmaster;
 

@@ -50,6 +50,7 @@ read_sources(const struct compile_options *o, struct collection *c, struct build
 			trouble = true;
 	}
 	check_aliases(c, report);
+	c->rules.has_postmaster = o->postmaster != NULL;
 	if (resolve(c, report) < 0) {
 		report_error(report, NULL, 0, "out of memory", nothing);
 		trouble = true;
@@ -237,7 +238,7 @@ static int
 write_output(const struct compile_options *o, struct collection *c,
     const struct build_source *digests, struct report *report)
 {
-	uint64_t recipients = c->recipients, domains = c->domains.used;
+	uint64_t recipients = c->recipients, domains = c->domains.used, boxes = c->boxes;
 	struct build_facts facts = {
 	    .generation = o->now,
 	    .built = o->now,
@@ -258,9 +259,11 @@ write_output(const struct compile_options *o, struct collection *c,
 		status = failed(report, o->output, "cannot be put in place", errno);
 	publish_abort(&p);
 	if (status == EX_OK) {
-		fprintf(report->to, "%llu recipients in %llu domains, generation %llu\n",
-		    (unsigned long long)recipients, (unsigned long long)domains,
-		    (unsigned long long)result->header.generation);
+		fprintf(report->to, "%llu recipients", (unsigned long long)recipients);
+		if (boxes > 0)
+			fprintf(report->to, " and %llu files of users", (unsigned long long)boxes);
+		fprintf(report->to, " in %llu domains, generation %llu\n",
+		    (unsigned long long)domains, (unsigned long long)result->header.generation);
 		if (overlay_fold(o->output, result, report) < 0)
 			status = EX_TEMPFAIL;
 	}

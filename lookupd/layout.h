@@ -85,6 +85,7 @@ enum {
 	HEADER_ALIAS_CONTROLLER = 23, /* controller of boxes without another */
 	HEADER_OWN_ADDRESS = 24,      /* 16 octets, repeated: addresses of the back end */
 	HEADER_LITERAL_DOMAIN = 25,   /* domain that stands for those addresses */
+	HEADER_APPENDED = 27,         /* octets that SMTP appends to each address (RELAYCLIENT) */
 	HEADER_PATTERN = 26,          /* repeated, in order: regular expression, NUL, leaf */
 	HEADER_SOURCE = 0x81,         /* repeated: 32 octets SHA-256, then KIND:NAME */
 	/* u64 each: generation before, domains lost, accepting leaves of boxes before, of these no more */
@@ -127,6 +128,7 @@ enum {
 	DOMAIN_HOST_CHARSET = 11,  /* of T records, 32 octets: octets that the domain may have */
 	DOMAIN_OWNER_REQUEST = 12, /* empty: owner-... and ...-request are never cut */
 	DOMAIN_PATTERNS = 13,      /* u32: a P record */
+	DOMAIN_HOST = 14,          /* of T records, u32: names end in @domain; octets before them */
 	DOMAIN_COUNT = 0x81,       /* u64, recipients */
 	DOMAIN_ACCEPTS = 0x82,     /* u64, recipients that are accepted */
 	DOMAIN_BEFORE = 0x83,      /* u64 accepted by the database before, u64 of these no more */
@@ -144,6 +146,9 @@ enum {
 	CONTROLLER_TARGET, /* the files of a user; layout in record_box.c */
 };
 enum { CONTROLLER_DIRECTORIES = 1 /* q records exist */ };
+
+/* In DOMAIN_HOST: the whole box is the name. */
+#define LAYOUT_SKIP_NOTHING UINT32_MAX
 
 /* Verdicts of a leaf. */
 enum leaf_verdict {

@@ -378,8 +378,11 @@ lookup_octets(const struct database *db, struct span address, enum lookup_from f
 	size_t at = span_find_last(address, '@');
 	struct span local = span_head(address, at), domain = span_from(address, at + 1);
 
-	if (at == address.len)
+	/* The domain of the back end itself is always served. */
+	if (at == address.len) {
 		domain = db->header.default_domain;
+		from = LOOKUP_FROM_INSIDE;
+	}
 	if (local.len + 1 + domain.len > ADDRESS_MAX)
 		*r_out = (struct lookup_result){.verdict = RCPT_UNKNOWN_USER};
 	else

@@ -39,8 +39,7 @@ find_prefix(struct question *q, struct span *prefix_out)
 		buf_put_span(&key, q->local);
 		buf_put_u8(&key, '@');
 		buf_put_span(&key, q->domain);
-		BUG_ON(key.full);
-		switch (lookup_get(q, buf_span(&key), prefix_out)) {
+		switch (key.full ? CDBFILE_NONE : lookup_get(q, buf_span(&key), prefix_out)) {
 		case CDBFILE_BAD:
 			return STEP_DECIDED;
 		case CDBFILE_FOUND:
@@ -317,6 +316,30 @@ ask_names(struct box *b, const struct domain *d, uint32_t table)
 	return lookup_decide(q, RCPT_UNKNOWN_USER);
 }
 
+/* name@domain, @domain, name@. */
+static enum step
+ask_with_host(struct box *b, const struct domain *d, uint32_t table)
+{
+	struct question *q = b->q;
+	struct span name = d->skip == LAYOUT_SKIP_NOTHING ? b->name : span_from(b->ext, d->skip);
+	uint8_t octets[ADDRESS_MAX];
+	struct buf whole = BUF_OVER(octets);
+
+	buf_put_span(&whole, name);
+	buf_put_u8(&whole, '@');
+	buf_put_span(&whole, q->domain);
+	if (whole.full)
+		return lookup_decide(q, RCPT_UNKNOWN_USER);
+	if (lookup_ask(q, KEY_USER, table, buf_span(&whole), MATCH_USER) == STEP_DECIDED ||
+	    lookup_ask(q, KEY_USER, table, span_from(buf_span(&whole), name.len),
+		MATCH_CATCH_ALL) == STEP_DECIDED ||
+	    lookup_ask(q, KEY_USER, table, span_head(buf_span(&whole), name.len + 1), MATCH_USER) ==
+		STEP_DECIDED ||
+	    lookup_ask(q, KEY_CATCH_ALL, table, span_of(NULL, 0), MATCH_CATCH_ALL) == STEP_DECIDED)
+		return STEP_DECIDED;
+	return lookup_decide(q, RCPT_UNKNOWN_USER);
+}
+
 static bool
 all_in(struct span octets, struct span charset)
 {
@@ -351,7 +374,7 @@ follow_table(struct box *b, uint32_t table)
 	if (!all_in(span_head(b->ext, LAYOUT_NESTED_MAX), d.charset) ||
 	    !all_in(b->q->domain, d.host_charset))
 		return lookup_decide(b->q, RCPT_UNKNOWN_USER);
-	return ask_names(b, &d, table);
+	return d.has_host ? ask_with_host(b, &d, table) : ask_names(b, &d, table);
 }
 
 static enum step

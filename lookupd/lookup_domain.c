@@ -1,25 +1,30 @@
 /* What the domain of an address is: qmail-smtpd and the rewriting of qmail-send, and alias domains. */
 #include "lookupd/lookup_steps.h"
 
-#include <arpa/inet.h>
-
 #include "lib/bug.h"
 
 /* ---- address literals --------------------------------------------------------------------------- */
 
-/* "[192.0.2.1]" as 16 octets. Returns: false for anything else. */
+/* "[192.0.2.1]" as 16 octets, each number modulo 256 as qmail's ip_scan() has it. */
 static bool
 parse_literal(struct span domain, uint8_t out[16])
 {
-	char text[sizeof("255.255.255.255")];
+	struct span rest = span_from(span_head(domain, domain.len - (domain.len > 0)), 1);
 
-	if (domain.len < 3 || domain.len - 2 >= sizeof(text) || domain.p[0] != '[' ||
-	    domain.p[domain.len - 1] != ']')
-		return false;
-	memcpy(text, domain.p + 1, domain.len - 2);
-	text[domain.len - 2] = '\0';
 	memcpy(out, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
-	return inet_pton(AF_INET, text, out + 12) == 1;
+	if (domain.len < 9 || domain.p[0] != '[' || domain.p[domain.len - 1] != ']')
+		return false;
+	for (size_t i = 0; i < 4; i++) {
+		size_t dot = span_find(rest, '.');
+		uint64_t v;
+
+		if ((dot == rest.len) != (i == 3) ||
+		    !span_decimal(span_head(rest, dot), UINT64_MAX, &v))
+			return false;
+		out[12 + i] = (uint8_t)(v & 255);
+		rest = span_from(rest, dot + 1);
+	}
+	return true;
 }
 
 static bool
@@ -34,6 +39,26 @@ owns(const struct header *h, const uint8_t ip[16])
 	return false;
 }
 
+/* What the back end appends to each address that its SMTP server takes. */
+static enum step
+append(struct question *q)
+{
+	struct buf b = buf_over(q->octets + q->local.len + 1, sizeof(q->octets) - q->local.len - 1);
+	struct span literal = q->db->header.literal_domain;
+
+	if (q->from == LOOKUP_FROM_INSIDE || span_eq(q->domain, SPAN(LAYOUT_CANARY_DOMAIN)))
+		return STEP_NEXT;
+	if (q->domain.p == literal.p)
+		buf_put_span(&b, literal);
+	else
+		b.len = q->domain.len;
+	buf_put_lower(&b, q->db->header.appended);
+	if (b.full)
+		return lookup_decide(q, RCPT_UNKNOWN_USER);
+	q->domain = buf_span(&b);
+	return STEP_NEXT;
+}
+
 /* An address of the back end itself stands for a domain of it; only SMTP knows that. */
 enum step
 lookup_step_literal(struct question *q)
@@ -44,7 +69,7 @@ lookup_step_literal(struct question *q)
 	if (h->literal_domain.len > 0 && q->from == LOOKUP_FROM_OUTSIDE &&
 	    parse_literal(q->domain, ip) && owns(h, ip))
 		q->domain = h->literal_domain;
-	return STEP_NEXT;
+	return h->appended.len > 0 ? append(q) : STEP_NEXT;
 }
 
 /* ---- records ------------------------------------------------------------------------------------- */

@@ -73,6 +73,18 @@ pool_string(struct pool *a, struct span octets)
 }
 
 void
+pool_join(struct pool *to, struct pool *from)
+{
+	struct pool_block **end = &from->blocks;
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = to->blocks;
+	to->blocks = from->blocks;
+	from->blocks = NULL;
+}
+
+void
 pool_clear(struct pool *a)
 {
 	while (a->blocks != NULL) {

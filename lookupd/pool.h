@@ -19,6 +19,9 @@ struct span pool_copy(struct pool *a, struct span octets);
 /* Returns: a copy with a NUL behind it, or NULL. */
 char *pool_string(struct pool *a, struct span octets);
 
+/* Moves all that is in `from`, which is empty then, to `to`. */
+void pool_join(struct pool *to, struct pool *from);
+
 void pool_clear(struct pool *a);
 
 #endif

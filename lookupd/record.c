@@ -182,6 +182,12 @@ header_literal_domain(void *record, struct span s)
 }
 
 static bool
+header_appended(void *record, struct span s)
+{
+	return take_octets(s, 1, 255, &((struct header *)record)->appended);
+}
+
+static bool
 header_wild_octets(void *record, struct span s)
 {
 	return take_octets(s, 0, 256, &((struct header *)record)->wild_octets);
@@ -284,6 +290,7 @@ static const struct attr_row header_rows[] = {
     {HEADER_BEFORE, header_before},
     {HEADER_FORCED, header_forced},
     {HEADER_FILES, header_files},
+    {HEADER_APPENDED, header_appended},
 };
 
 enum record_status
@@ -418,6 +425,13 @@ domain_host_charset(void *record, struct span s)
 }
 
 static bool
+domain_host(void *record, struct span s)
+{
+	((struct domain *)record)->has_host = true;
+	return take_u32(s, &((struct domain *)record)->skip);
+}
+
+static bool
 domain_count(void *record, struct span s)
 {
 	return take_u64(s, &((struct domain *)record)->count);
@@ -449,6 +463,7 @@ static const struct attr_row domain_rows[] = {
     {DOMAIN_CLASS, domain_class},
     {DOMAIN_SIZE, domain_size},
     {DOMAIN_HOST_CHARSET, domain_host_charset},
+    {DOMAIN_HOST, domain_host},
     {DOMAIN_OWNER_REQUEST, domain_owner_request},
     {DOMAIN_PATTERNS, domain_patterns},
     {DOMAIN_COUNT, domain_count},
@@ -505,6 +520,8 @@ domain_put(struct buf *b, const struct domain *d)
 	if (d->size != 0)
 		attr_put_u64(b, DOMAIN_SIZE, d->size);
 	put_set(b, DOMAIN_HOST_CHARSET, d->host_charset);
+	if (d->has_host)
+		attr_put_u32(b, DOMAIN_HOST, d->skip);
 	attr_put_u64(b, DOMAIN_COUNT, d->count);
 	attr_put_u64(b, DOMAIN_ACCEPTS, d->accepts);
 	attr_put_numbers(b, DOMAIN_BEFORE, (uint64_t[]){d->before, d->taken}, 2);

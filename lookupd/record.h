@@ -47,6 +47,7 @@ struct header {
 	struct span default_domain; /* of an address without one */
 	struct span default_prefix; /* of domains without a record; empty: none */
 	struct span literal_domain; /* what an address literal of the back end stands for */
+	struct span appended;       /* to every address that comes in */
 	struct span wild_octets;    /* last octets of box prefixes */
 	struct span breaks;         /* the octet between account and extension, or empty */
 	struct span suffix_lengths, prefix_lengths, account_lengths; /* sets */
@@ -75,9 +76,12 @@ struct domain {
 	struct span class;        /* of recipients without one; may be empty */
 	uint64_t size;            /* the same, octets; 0: none */
 	bool has_prefix, has_aliases;
-	struct span host_charset; /* of a T record */
-	uint32_t patterns;        /* number of its P record; 0: none */
-	bool owner_request;       /* owner-... and ...-request are never cut */
+	/* Of a T record. */
+	struct span host_charset;
+	bool has_host;      /* names have the domain behind them */
+	uint32_t skip;      /* octets of the extension before a name, or LAYOUT_SKIP_NOTHING */
+	uint32_t patterns;  /* number of its P record; 0: none */
+	bool owner_request; /* owner-... and ...-request are never cut */
 	uint64_t count;
 	uint64_t accepts;       /* recipients that are accepted */
 	uint64_t before, taken; /* accepted by the database before, and of these no more */

@@ -16,6 +16,7 @@ struct resolver {
 	struct collection *c;
 	struct report *report;
 	struct database view; /* the collection as a lookup sees it */
+	struct place warned;  /* of the last warning */
 	struct rule *last;    /* the last record that a lookup found, when it is a leaf of ours */
 };
 
@@ -235,6 +236,10 @@ warn(struct resolver *r, const struct rule *rule, const struct rule_forward *wor
 			  "relay:DOMAIN=accept";
 	else
 		return;
+	/* A default file is a record twice. */
+	if (r->warned.source == worst->place.source && r->warned.line == worst->place.line)
+		return;
+	r->warned = worst->place;
 	report_warning(r->report, worst->place.source, worst->place.line, message, worst->address);
 }
 
@@ -321,6 +326,39 @@ make_header(struct collection *c)
 	return buf_span(&b);
 }
 
+/* RFC 5321 4.5.1 and RFC 2142: somebody has to read what these addresses get. */
+static void
+warn_missing(struct resolver *r, const struct rule_domain *d, struct span local)
+{
+	uint8_t octets[ADDRESS_MAX];
+	struct buf address = BUF_OVER(octets);
+	struct lookup_result result;
+	enum leaf_verdict v;
+
+	buf_put_span(&address, local);
+	buf_put_u8(&address, '@');
+	buf_put_span(&address, d->item.key);
+	lookup_octets(&r->view, buf_span(&address), LOOKUP_FROM_INSIDE, NULL, &result);
+	v = verdict_of(&result);
+	if (!address.full && v != LEAF_ACCEPT && v != LEAF_RELAY)
+		report_warning(r->report, d->from.place.source, d->from.place.line,
+		    "the back end does not deliver this address, which every domain must have",
+		    buf_span(&address));
+}
+
+static void
+warn_domains(struct resolver *r)
+{
+	for (const struct rule_domain *d = r->c->rules.first_domain; d != NULL; d = d->next) {
+		if (!(d->domain.flags & DOMAIN_SERVED) ||
+		    !(d->domain.flags & (DOMAIN_LOCAL | DOMAIN_VIRTUAL)) || d->item.key.p[0] == '.')
+			continue;
+		if (!r->c->rules.has_postmaster)
+			warn_missing(r, d, SPAN("postmaster"));
+		warn_missing(r, d, SPAN("abuse"));
+	}
+}
+
 int
 resolve(struct collection *c, struct report *report)
 {
@@ -342,6 +380,7 @@ resolve(struct collection *c, struct report *report)
 	for (struct rule *rule = c->rules.first_rule; rule != NULL; rule = rule->next)
 		if (rule->is_leaf)
 			(void)finish(&r, rule, 0);
+	warn_domains(&r);
 	for (struct rule *rule = c->rules.first_rule; rule != NULL; rule = rule->next)
 		if (put_rule(c, rule) < 0)
 			return -1;

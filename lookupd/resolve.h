@@ -14,7 +14,8 @@
 /*
  * Makes records of c->rules: every leaf gets its verdict, every domain is joined with what lists
  * say of it. Nothing may be added to the collection afterwards; the rules stay, to be explained.
- * Out: warnings about what bounces late, is deferred or would be relayed.
+ * Out: warnings about what bounces late, is deferred or would be relayed, and about domains
+ * without postmaster or abuse.
  * Returns: 0, or -1 when memory is out.
  */
 int resolve(struct collection *c, struct report *report);

@@ -54,6 +54,7 @@ struct rules {
 	size_t files;        /* different sources in the places of rules, as importers count them */
 	uint32_t targets, tables; /* numbers given away */
 	bool relay_all;           /* the operator lets forwards go to any foreign domain */
+	bool has_postmaster;      /* the gateway has one for domains without */
 	bool strict;              /* what is delivered and bounced as well is refused */
 	bool failed;              /* memory was out */
 	const char *claimed_by;   /* the source whose boxes these are, NULL: none yet */

@@ -7,6 +7,8 @@
 #include "lookupd/command.h"
 #include "lookupd/ldif_source.h"
 #include "lookupd/list_reader.h"
+#include "lookupd/passwd.h"
+#include "lookupd/qmail_source.h"
 #include "lookupd/postfix_source.h"
 
 /* ---- list:FILE --------------------------------------------------------------------------------- */
@@ -61,6 +63,9 @@ static const struct {
 	    uint8_t digest_out[DIGEST_LEN]);
 } kinds[] = {
     {"list:", list_source},
+    {"qmail:", qmail_source},
+    {"vpopmail:", vpopmail_source},
+    {"passwd:", passwd_source},
     {"command:", command_source},
     {"postfix:", postfix_source},
     {"ldif:", ldif_source},
@@ -84,7 +89,8 @@ source_known(const char *name, struct report *report)
 	if (kind_of(name) < KINDS)
 		return true;
 	report_error(report, NULL, 0,
-	    "a source is KIND:PATH, and the kinds are: list, command, postfix, ldif",
+	    "a source is KIND:PATH, and the kinds are: list, qmail, vpopmail, passwd, command, "
+	    "postfix, ldif",
 	    span_str(name));
 	return false;
 }

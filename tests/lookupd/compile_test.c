@@ -345,7 +345,7 @@ kinds_that_are_not_known(void **state)
 
 	(void)state;
 	assert_int_equal(compile_with(sources, 3, NULL), EX_USAGE);
-	has("the kinds are: list, command, postfix, ldif: ldap:x");
+	has("the kinds are: list, qmail, vpopmail, passwd, command, postfix, ldif: ldap:x");
 	has("3 errors");
 }
 

@@ -196,7 +196,7 @@ writer_begin(struct writer *w)
 static inline struct octets
 writer_end(struct writer *w, struct span extra)
 {
-	uint8_t h[1024];
+	uint8_t h[16384];
 	struct buf header = BUF_OVER(h);
 	struct octets o;
 
