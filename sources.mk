@@ -123,6 +123,7 @@ SRC_tlsd := \
 SRC_lookupd := \
 	lookupd/accounts.c \
 	lookupd/audit.c \
+	lookupd/backend_names.c \
 	lookupd/backend_probe.c \
 	lookupd/build.c \
 	lookupd/cdbfile.c \

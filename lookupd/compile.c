@@ -6,6 +6,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "lookupd/backend_names.h"
 #include "lookupd/build.h"
 #include "lookupd/guard.h"
 #include "lookupd/loader.h"
@@ -76,6 +77,28 @@ warn_postmasters(const struct compile_options *o, const struct collection *c, st
 			    "no postmaster@ in this domain, and no --postmaster is said to be "
 			    "configured",
 			    d->item.key);
+}
+
+/* Mail for a back end that is not configured is deferred for as long as that is so. */
+static int
+warn_backends(const struct compile_options *o, const struct collection *c, struct report *report)
+{
+	struct backend_names names;
+
+	if (o->conf == NULL)
+		return EX_OK;
+	if (backend_names_read(&names, o->conf) < 0) {
+		report_error(report, o->conf, 0, "cannot be read", span_str(strerror(errno)));
+		return EX_CONFIG;
+	}
+	for (const struct collected_route *r = c->first_route; r != NULL; r = r->next)
+		if (!backend_names_have(&names, r->item.key))
+			report_warning(report, r->place.source, r->place.line,
+			    "the configuration has no such section backend; mail for it is "
+			    "deferred",
+			    r->item.key);
+	backend_names_clear(&names);
+	return EX_OK;
 }
 
 /* ---- writing ------------------------------------------------------------------------------------ */
@@ -291,8 +314,11 @@ compile(const struct compile_options *o, FILE *messages)
 		o->on_file(o->ctx, c.records.sources[i]);
 	if (status == EX_OK) {
 		warn_postmasters(o, &c, &report);
+		status = warn_backends(o, &c, &report);
+	}
+	if (status == EX_OK)
 		status = write_output(o, &c, digests, &report);
-	} else
+	else
 		fprintf(messages, "%lu errors, %lu warnings; nothing was written\n", report.errors,
 		    report.warnings);
 out:

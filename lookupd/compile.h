@@ -13,6 +13,7 @@ struct compile_options {
 	const char *const *sources; /* KIND:PATH */
 	size_t source_count;
 	const struct address *postmaster; /* what gatehouse.conf says; NULL: nothing */
+	const char *conf;                 /* gatehouse.conf, for its back ends; NULL: not asked */
 	uint64_t now;                     /* unix seconds */
 	uint64_t shard_max;               /* octets of one cdb; 0: as large as it may be */
 	unsigned share;                   /* percent of a domain's recipients that may go */

@@ -26,6 +26,7 @@
 struct arguments {
 	const char *output;
 	const char *database;
+	const char *conf;
 	struct address postmaster;
 	bool has_postmaster;
 	bool force;
@@ -39,8 +40,9 @@ struct arguments {
 };
 
 static const char usage_text[] =
-    "usage: gatehouse-recipients compile -o recipients.cdb [--postmaster ADDRESS] [--force]\n"
-    "           [--max-loss PERCENT] [--watch[=SECONDS]] SOURCE...\n"
+    "usage: gatehouse-recipients compile [-f gatehouse.conf] -o recipients.cdb [--postmaster "
+    "ADDRESS]\n"
+    "           [--force] [--max-loss PERCENT] [--watch[=SECONDS]] SOURCE...\n"
     "       gatehouse-recipients query [--postmaster ADDRESS] recipients.cdb ADDRESS...\n"
     "       gatehouse-recipients info recipients.cdb\n"
     "       gatehouse-recipients dump recipients.cdb\n"
@@ -98,6 +100,7 @@ command_compile(const struct arguments *a)
 	    .sources = a->rest,
 	    .source_count = a->rest_count,
 	    .postmaster = a->has_postmaster ? &a->postmaster : NULL,
+	    .conf = a->conf,
 	    .now = clock_unix(),
 	    .share = (unsigned)a->share,
 	    .shard_max = a->shard_max,
@@ -284,6 +287,13 @@ take_output(struct arguments *a, const char *text)
 }
 
 static bool
+take_conf(struct arguments *a, const char *text)
+{
+	a->conf = text;
+	return true;
+}
+
+static bool
 take_database(struct arguments *a, const char *text)
 {
 	a->database = text;
@@ -396,7 +406,8 @@ static const struct option long_options[] = {
     {"watch", optional_argument, NULL, 'w'},
     {"smtp", required_argument, NULL, 'S'},
     {"lmtp", required_argument, NULL, 'L'},
-    {"from", required_argument, NULL, 'f'},
+    {"from", required_argument, NULL, 'm'},
+    {"configuration", required_argument, NULL, 'f'},
     {"sample", required_argument, NULL, 'n'},
     {"rate", required_argument, NULL, 'r'},
     {"connections", required_argument, NULL, 'c'},
@@ -418,7 +429,8 @@ static const struct {
     {'s', TAKES_OUTPUT, take_shard_size},
     {'S', TAKES_SERVER, take_smtp},
     {'L', TAKES_SERVER, take_lmtp},
-    {'f', TAKES_SERVER, take_from},
+    {'m', TAKES_SERVER, take_from},
+    {'f', TAKES_OUTPUT, take_conf},
     {'n', TAKES_SERVER, take_sample},
     {'r', TAKES_SERVER, take_rate},
     {'c', TAKES_SERVER, take_connections},
@@ -432,7 +444,7 @@ parse_arguments(const struct command *command, int argc, char **argv, struct arg
 {
 	int option;
 
-	while ((option = getopt_long(argc, argv, "o:d:h", long_options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "o:d:f:h", long_options, NULL)) != -1) {
 		size_t i = 0;
 
 		if (option == 'h')

@@ -132,6 +132,7 @@ check_recipients_file(const char *path)
 {
 	char copy[PATH_MAX];
 	struct stat st;
+	uid_t owner;
 	size_t len = strlen(path);
 
 	if (len >= sizeof(copy))
@@ -143,10 +144,14 @@ check_recipients_file(const char *path)
 		return "is not a regular file";
 	if ((st.st_mode & S_IWOTH) != 0)
 		return "can be written by anybody";
+	owner = st.st_uid;
 	if (stat(dirname(copy), &st) == -1)
 		return strerror(errno);
 	if ((st.st_mode & S_IWOTH) != 0)
 		return "lies in a directory that anybody can write";
+	/* Row F42: root, who runs this, or who owns the directory could have made it. */
+	if (owner != 0 && owner != geteuid() && owner != st.st_uid)
+		return "belongs to neither root nor the owner of its directory";
 	return NULL;
 }
 

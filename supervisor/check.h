@@ -24,7 +24,8 @@ int check_configuration(const struct conf *conf, const struct conf_lines *lines,
 
 /*
  * Whether the database of recipients may be believed: a regular file that, like its directory,
- * nobody but its owner and group can write.
+ * nobody but its owner and group can write, and that belongs to root, to who runs this or to the
+ * owner of the directory.
  * Returns: NULL when it may, otherwise the reason.
  */
 const char *check_recipients_file(const char *path);

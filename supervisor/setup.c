@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "supervisor/check.h"
 #include "supervisor/wiring.h"
 
 enum { CONF_OCTETS_MAX = 56000 };
@@ -152,11 +153,24 @@ open_for(struct child *c, const char *path)
 	return fd;
 }
 
+/* Whether what the file says of recipients may be believed; check_recipients_file tells more. */
+static bool
+is_believed(struct child *c, enum file_kind kind, const char *path)
+{
+	const char *wrong = kind == FILE_RECIPIENTS ? check_recipients_file(path) : NULL;
+
+	if (wrong == NULL || access(path, F_OK) != 0)
+		return true; /* that it is not there, open_for() says */
+	log_event1(EVENT_recipients_refused, "reason", wrong);
+	c->generation->file_refused = true;
+	return false;
+}
+
 int
 setup_send_file(struct child *c, enum file_kind kind, const char *path)
 {
 	struct msg_file m = {.kind = (uint8_t)kind, .count = 1, .name = span_str(path)};
-	int fd = open_for(c, path);
+	int fd = is_believed(c, kind, path) ? open_for(c, path) : -1;
 
 	if (fd < 0 || !link_send(c->control, MSG_file, &m, fd))
 		return -1;

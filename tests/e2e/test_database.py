@@ -7,7 +7,7 @@ import unittest
 import messages
 from backends import Scripted
 from gatehouse import LIST, Gatehouse
-from place import program, wait_until
+from place import needs_root, program, wait_until
 
 
 class Database(unittest.TestCase):
@@ -139,8 +139,24 @@ class Database(unittest.TestCase):
         os.chmod(self.gateway.directory.join("recipients.cdb"), 0o666)
         before = self.gateway.kill("lookupd")
         self.gateway.wait_restarted("lookupd", before)
-        self.gateway.wait_event("file_refused")
+        self.gateway.wait_event("recipients_refused")
         with self.gateway.client() as client:
+            wait_until(lambda: self.answer(client, "alice@example.com") == "451 4.4.3", "451 4.4.3")
+
+    @needs_root
+    def test_row_F42_wrong_owner(self):
+        """A file that a program of the gateway, or somebody else, put there."""
+        path = self.gateway.directory.join("recipients.cdb")
+        good = self.current()
+        other = self.gateway.directory.write("other", good)
+        os.chown(other, 65533, 65533)
+        os.rename(other, path)
+        event = self.gateway.wait_event("recipients_refused")
+        self.assertIn("belongs to neither", event["reason"])
+        with self.gateway.client() as client:
+            self.assertEqual(self.answer(client, "alice@example.com"), "250 2.1.5")
+            before = self.gateway.kill("lookupd")
+            self.gateway.wait_restarted("lookupd", before)
             wait_until(lambda: self.answer(client, "alice@example.com") == "451 4.4.3", "451 4.4.3")
 
     def test_row_262_missing_at_the_start(self):

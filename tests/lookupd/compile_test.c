@@ -19,6 +19,7 @@
 
 static char dir[] = "/tmp/gatehouse-compile-XXXXXX";
 static bool force;
+static const char *conf;
 static char output[64], input[64], source[72], messages[65536];
 
 static int
@@ -86,6 +87,7 @@ compile_with(const char *const *sources, size_t count, const char *postmaster)
 	    .sources = sources,
 	    .source_count = count,
 	    .now = 5000,
+	    .conf = conf,
 	    .force = force,
 	    .share = 10};
 	FILE *f = fmemopen(messages, sizeof(messages), "w");
@@ -606,6 +608,33 @@ too_many_break_characters(void **state)
 #define TEST(name) cmocka_unit_test_setup(name, empty_before)
 
 static void
+back_ends_are_those_of_the_configuration(void **state)
+{
+	static const struct span list = SPAN("a@d.example backend=one\n"
+					     "b@d.example backend=two\n"
+					     "c@d.example backend=three\n");
+
+	char conf_path[80];
+
+	(void)state;
+	snprintf(conf_path, sizeof(conf_path), "%s/conf", dir);
+	write_file(conf_path, SPAN("# backend two {\n"
+				   "hostname = \"backend three {\" // backend two {\n"
+				   "/* backend three { */ backend one{ servers = {\"x\"} }\n"
+				   "backend 'three'\n\t{ }\n"));
+	conf = conf_path;
+	assert_int_equal(compile_list(list, "a@d.example"), 0);
+	has("list:2: warning: the configuration has no such section backend; mail for it is "
+	    "deferred: two");
+	has_not(": one");
+	has_not(": three");
+	unlink(conf_path);
+	assert_int_equal(compile_list(list, "a@d.example"), EX_CONFIG);
+	has("conf: error: cannot be read");
+	conf = NULL;
+}
+
+static void
 aliases_lead_to_domains(void **state)
 {
 	(void)state;
@@ -635,6 +664,7 @@ int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
+	    cmocka_unit_test_setup(back_ends_are_those_of_the_configuration, empty_before),
 	    cmocka_unit_test_setup(aliases_lead_to_domains, empty_before),
 	    TEST(good_list),
 	    TEST(generations_count_up),
