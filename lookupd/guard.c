@@ -43,22 +43,73 @@ set_numbers(struct span value, size_t head, uint8_t type, const uint64_t *number
 	}
 }
 
+/*
+ * A walk through the new database beside that through the old one. Sources change little and keep
+ * their order: most recipients come in both at the same time, and a lookup anywhere in a large
+ * file is spared.
+ */
+struct companion {
+	struct walk *walk;
+	struct walked here;
+	bool more;
+};
+
+static void
+companion_step(struct companion *c)
+{
+	c->more = c->more && walk_next(c->walk, &c->here) == WALK_FOUND;
+}
+
+static bool
+companion_meets(const struct companion *c, const struct walked *other)
+{
+	return c->more && c->here.type == other->type &&
+	       span_eq(address_span(&c->here.address), address_span(&other->address));
+}
+
+static bool
+still_accepted(const struct database *after, struct companion *c, const struct walked *here)
+{
+	struct lookup_result r;
+
+	/* It may be behind for what is new; twice as fast as the other it catches up. */
+	for (unsigned i = 0; i < 2 && c->more && !companion_meets(c, here); i++) {
+		if (i == 0) {
+			lookup(after, &here->address, &r);
+			if (r.verdict != RCPT_ACCEPTED)
+				return false; /* gone: it stays where it is */
+		}
+		companion_step(c);
+	}
+	if (companion_meets(c, here)) {
+		bool accepts = leaf_accepts(c->here.value);
+
+		companion_step(c);
+		return accepts;
+	}
+	lookup(after, &here->address, &r);
+	return r.verdict == RCPT_ACCEPTED;
+}
+
 /* What both answer for each recipient that `before` accepts. */
 static int
 count_taken(const struct database *after, struct walk *w, struct counts *counts)
 {
+	struct companion c = {.walk = walk_new(after), .more = true};
 	struct walked here;
-	struct lookup_result r;
 	enum walk_status status;
 
+	if (c.walk == NULL)
+		return -1;
+	companion_step(&c);
 	while ((status = walk_next(w, &here)) == WALK_FOUND) {
 		if (!leaf_accepts(here.value))
 			continue;
 		counts[here.domain].before++;
-		lookup(after, &here.address, &r);
-		if (r.verdict != RCPT_ACCEPTED)
+		if (!still_accepted(after, &c, &here))
 			counts[here.domain].taken++;
 	}
+	walk_free(&c.walk);
 	return status == WALK_END ? 0 : -1;
 }
 
