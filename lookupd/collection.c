@@ -227,6 +227,7 @@ encode_leaf(struct collection *c, const struct list_entry *entry, struct place p
 	    .status = entry->status,
 	    .text = entry->text,
 	    .delivered_to = entry->delivered_to,
+	    .no_bounces = entry->no_bounces,
 	};
 	enum collection_status status = collection_route(c, entry->backend, place, &leaf.route);
 

@@ -24,7 +24,8 @@ same(const struct lookup_result *a, const struct lookup_result *b)
 {
 	return a->verdict == b->verdict && span_eq(a->status, b->status) &&
 	       span_eq(a->text, b->text) && span_eq(a->route, b->route) &&
-	       span_eq(a->class, b->class) && a->size_limit == b->size_limit;
+	       span_eq(a->class, b->class) && a->size_limit == b->size_limit &&
+	       a->no_bounces == b->no_bounces;
 }
 
 static void
@@ -44,6 +45,8 @@ put_result(FILE *to, const struct lookup_result *r)
 	put_detail(to, "class", r->class);
 	if (r->size_limit != 0)
 		fprintf(to, " size=%" PRIu64, r->size_limit);
+	if (r->no_bounces)
+		fputs(" bounces=no", to);
 	put_detail(to, "status", r->status);
 	put_detail(to, "text", r->text);
 }

@@ -56,6 +56,8 @@ query_one(const struct database *db, const struct overlay *overlay,
 	put_value(to, "class", r.class);
 	if (r.size_limit != 0)
 		fprintf(to, " size=%" PRIu64, r.size_limit);
+	if (r.no_bounces)
+		fputs(" bounces=no", to);
 	put_value(to, "status", r.status);
 	put_value(to, "text", r.text);
 	put_value(to, "why", span_str(r.trouble));
@@ -215,6 +217,8 @@ put_leaf(struct span value, FILE *to)
 	put_value(to, "class", l.class);
 	if (l.size != 0)
 		fprintf(to, " size=%" PRIu64, l.size);
+	if (l.no_bounces)
+		fputs(" bounces=no", to);
 	put_value(to, "status", l.status);
 	put_value(to, "text", l.text);
 }

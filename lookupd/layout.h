@@ -183,6 +183,7 @@ enum {
 	LEAF_TEXT = 4,            /* reply text, printable ASCII */
 	LEAF_SIZE = 5,            /* u64, largest message in octets */
 	LEAF_NEXT_TABLE = 6,      /* u32 */
+	LEAF_NO_BOUNCES = 7,      /* empty: nothing from the null sender */
 	LEAF_DELIVERED_TO = 0x81, /* what the back end writes into Delivered-To: */
 };
 

@@ -292,6 +292,13 @@ set_discard(struct list_entry *e, struct span value)
 }
 
 static const char *
+set_bounces(struct list_entry *e, struct span value)
+{
+	e->no_bounces = true;
+	return span_eq(value, SPAN("no")) ? NULL : "bounces= is no";
+}
+
+static const char *
 set_alias(struct list_entry *e, struct span value)
 {
 	struct buf b = BUF_OVER(e->real_octets);
@@ -344,6 +351,7 @@ static const struct {
     {"reject", set_reject},
     {"defer", set_defer},
     {"discard", set_discard},
+    {"bounces", set_bounces},
     {"alias", set_alias},
     {"delivered_to", set_delivered_to},
     {"delimiters", set_delimiters},
@@ -385,6 +393,7 @@ parse_attribute(struct span *rest, struct list_entry *e)
 		if (span_eq(name, span_str(attributes[i].name)))
 			return attributes[i].set(e, value);
 	return "an unknown attribute; known are backend, class, size, reject, defer, discard, "
+	       "bounces, "
 	       "alias, delivered_to, delimiters";
 }
 
@@ -393,16 +402,18 @@ static const char *
 check_attributes(const struct list_entry *e)
 {
 	bool accepted = e->verdict == LIST_ACCEPT || e->verdict == LIST_DISCARD;
-	bool more =
-	    e->backend.len > 0 || e->class.len > 0 || e->size != 0 || e->delivered_to.len > 0;
+	bool more = e->backend.len > 0 || e->class.len > 0 || e->size != 0 ||
+	            e->delivered_to.len > 0 || e->no_bounces;
 
 	if (!accepted && more)
-		return "backend=, class=, size= and delivered_to= say nothing about a recipient "
+		return "backend=, class=, size=, bounces= and delivered_to= say nothing about a "
+		       "recipient "
 		       "that is not accepted";
 	if (e->kind == LIST_ALIAS_DOMAIN && (more || e->verdict != LIST_ACCEPT))
 		return "an alias domain has the recipients of the real one, and nothing of its "
 		       "own";
-	if (e->kind == LIST_DOMAIN && (e->verdict != LIST_ACCEPT || e->delivered_to.len > 0))
+	if (e->kind == LIST_DOMAIN &&
+	    (e->verdict != LIST_ACCEPT || e->no_bounces || e->delivered_to.len > 0))
 		return "a domain takes backend=, class=, size= and delimiters=";
 	if (e->kind != LIST_ADDRESS && e->delivered_to.len > 0)
 		return "delivered_to= stands after a single address";

@@ -35,6 +35,7 @@ struct list_entry {
 	struct span backend, class, status, text, delivered_to, delimiters;
 	uint64_t size;
 	uint8_t flags; /* of struct leaf; a list sets none */
+	bool no_bounces;
 };
 
 /*

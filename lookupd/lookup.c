@@ -86,6 +86,7 @@ apply_accept(struct question *q, const struct leaf *leaf)
 	q->r->class = leaf->class.len > 0 ? leaf->class : q->record.class;
 	q->r->size_limit = leaf->size != 0 ? leaf->size : q->record.size;
 	q->r->delivered_to = leaf->delivered_to;
+	q->r->no_bounces = leaf->no_bounces;
 	return lookup_decide(q, RCPT_ACCEPTED);
 }
 

@@ -33,6 +33,7 @@ struct lookup_result {
 	struct span route, class; /* RCPT_ACCEPTED; may be empty */
 	struct span delivered_to; /* RCPT_ACCEPTED; empty: not known */
 	uint64_t size_limit;      /* octets, 0: none */
+	bool no_bounces;          /* RCPT_ACCEPTED: but not from the null sender */
 	enum leaf_verdict leaf; /* what the record says; LEAF_RELAY: the back end would relay it */
 	uint8_t leaf_flags;     /* LEAF_UNVERIFIED ... */
 	const char *trouble;    /* RCPT_TROUBLE: why, a static text */

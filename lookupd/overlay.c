@@ -89,7 +89,8 @@ static const char *
 check_said(enum overlay_verb verb, const struct list_entry *said)
 {
 	bool plain = said->verdict == LIST_ACCEPT && said->backend.len == 0 &&
-	             said->class.len == 0 && said->size == 0 && said->delivered_to.len == 0;
+	             said->class.len == 0 && said->size == 0 && !said->no_bounces &&
+	             said->delivered_to.len == 0;
 
 	if (verb == OVERLAY_REMOVE && !plain)
 		return "who is removed has no attributes";
@@ -339,6 +340,7 @@ apply(const struct overlay_entry *e, const struct database *db, const struct dom
 		if (e->said.size != 0)
 			r_out->size_limit = e->said.size;
 		r_out->delivered_to = e->said.delivered_to;
+		r_out->no_bounces = e->said.no_bounces;
 	}
 }
 

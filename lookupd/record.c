@@ -587,6 +587,13 @@ leaf_delivered_to(void *record, struct span s)
 	return delivered_to_ok(s);
 }
 
+static bool
+leaf_no_bounces(void *record, struct span s)
+{
+	((struct leaf *)record)->no_bounces = true;
+	return s.len == 0;
+}
+
 static const struct attr_row leaf_rows[] = {
     {LEAF_ROUTE, leaf_route},
     {LEAF_CLASS, leaf_class},
@@ -594,6 +601,7 @@ static const struct attr_row leaf_rows[] = {
     {LEAF_TEXT, leaf_text},
     {LEAF_SIZE, leaf_size},
     {LEAF_NEXT_TABLE, leaf_next_table},
+    {LEAF_NO_BOUNCES, leaf_no_bounces},
     {LEAF_DELIVERED_TO, leaf_delivered_to},
 };
 
@@ -628,6 +636,8 @@ leaf_put(struct buf *b, const struct leaf *l)
 		attr_put_u64(b, LEAF_SIZE, l->size);
 	if (l->next_table != 0)
 		attr_put_u32(b, LEAF_NEXT_TABLE, l->next_table);
+	if (l->no_bounces)
+		attr_put(b, LEAF_NO_BOUNCES, span_of("", 0));
 	put_set(b, LEAF_DELIVERED_TO, l->delivered_to);
 }
 

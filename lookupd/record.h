@@ -126,6 +126,7 @@ struct leaf {
 	uint32_t next_table;
 	uint64_t size;
 	struct span class, status, text, delivered_to;
+	bool no_bounces;
 };
 
 enum record_status leaf_decode(struct span value, struct leaf *l_out);

@@ -257,6 +257,7 @@ decide(struct worker *w, struct finding *f, struct msg_rcpt_answer *answer)
 	answer->class = r->class;
 	answer->size_limit = r->size_limit;
 	answer->delivered_to = r->delivered_to;
+	answer->no_bounces = r->no_bounces;
 	answer->observed = r->match == MATCH_OBSERVED;
 	LOOKUPD_COUNT(observed) += answer->observed;
 	answer->exempt = is_exempt(s, f->asked, r->class);

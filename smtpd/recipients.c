@@ -151,6 +151,8 @@ decide_accepted(struct session *s, const struct msg_rcpt_answer *answer, struct 
 		return t->envelope_refusal;
 	if (transaction_find(t, answer->recipient) != NULL)
 		return REPLY_recipient_ok; /* once in the envelope (row 97) */
+	if (answer->no_bounces && t->from.len == 0)
+		return REPLY_no_bounces;
 	if (groups_is_down(&s->worker->groups, conf, answer->route))
 		return REPLY_group_down;
 	if (!transaction_same_group(t, answer)) {

@@ -136,6 +136,19 @@ class Postmaster(unittest.TestCase):
         self.assertEqual(found[1].lower(), "postmaster@example.com")
 
 
+class NoBounces(unittest.TestCase):
+    def test_the_null_sender_is_refused(self):
+        with Scripted() as backend, \
+                Gatehouse(backend.port, recipients="news@example.com bounces=no\n"
+                          "alice@example.com\n") as gateway, gateway.client() as client:
+            self.assertEqual(client.envelope("", ["news@example.com"])[1].status, "550 5.7.1")
+            client.command("RSET")
+            self.assertEqual(client.envelope("", ["alice@example.com"])[1].status, "250 2.1.5")
+            client.command("RSET")
+            self.assertEqual(client.envelope("s@sender.example", ["news@example.com"])[1].status,
+                             "250 2.1.5")
+
+
 class Limits(unittest.TestCase):
     def test_row_096_too_many_recipients(self):
         listed = "".join("u%d@example.com\n" % i for i in range(130))

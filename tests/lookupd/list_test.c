@@ -104,6 +104,7 @@ good_lines(void **state)
 	    {"domain:example.com", "domain @example.com / [] [] 0"},
 	    {"a@example.com delivered_to=\"a-1@box.example\"",
 		"address a@example.com / [] [] 0 real= to=a-1@box.example cut="},
+	    {"a@example.com bounces=no", "address a@example.com / [] [] 0"},
 	    {"a@example.com discard=yes", "address a@example.com discard / [] [] 0"},
 	};
 
@@ -152,6 +153,10 @@ bad_lines(void **state)
 	    {"@a.example delivered_to=x", "single address"},
 	    {"a@example.com delivered_to=\"\"", "1 to 320"},
 	    {"a@example.com discard=no", "is yes"},
+	    {"a@example.com bounces=yes", "is no"},
+	    {"a@example.com bounces=no reject=\"5.2.1 no\"", "not accepted"},
+	    {"domain:example.com bounces=no", "a domain takes"},
+	    {"@a.example alias=b.example bounces=no", "nothing of its own"},
 	    {"a@example.com discard=yes defer=\"4.2.1 no\"", "only one"},
 	    {"a(b)@example.com", "cannot have"},
 	    {"*@example.com", "break character"},
