@@ -436,6 +436,35 @@ row_264_shrunken_lists(void **state)
 	assert_int_equal(compile_list(SPAN("x@d.example\n"), NULL), 0);
 }
 
+/* Recipients that come in another order, or between others, are the same recipients. */
+static void
+order_does_not_matter(void **state)
+{
+	char text[16384];
+	size_t len = 0;
+
+	(void)state;
+	assert_int_equal(compile_list(users("d.example", 0, 300), NULL), 0);
+	for (unsigned i = 300; i > 0; i--)
+		len +=
+		    (size_t)snprintf(text + len, sizeof(text) - len, "user%u@d.example\n", i - 1);
+	assert_int_equal(compile_list(span_of(text, len), NULL), 0);
+	has_not("no longer accepted");
+	len = 0;
+	for (unsigned i = 0; i < 300; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+		    "new%u@d.example\nuser%u@d.example\nmore%u@d.example\n", i, i, i);
+	assert_int_equal(compile_list(span_of(text, len), NULL), 0);
+	has_not("no longer accepted");
+	/* All of one kind and every third of another, spread. */
+	len = 0;
+	for (unsigned i = 0; i < 300; i++)
+		len += (size_t)snprintf(text + len, sizeof(text) - len,
+		    "new%u@d.example\n%s%u@d.example\n", i, i % 3 == 0 ? "x" : "user", i);
+	assert_int_equal(compile_list(span_of(text, len), NULL), EX_CONFIG);
+	has("400 of 900 in d.example");
+}
+
 static void
 row_264_lost_domains(void **state)
 {
@@ -680,6 +709,7 @@ main(void)
 	    TEST(output_that_cannot_be_written),
 	    TEST(postmasters),
 	    TEST(row_264_shrunken_lists),
+	    TEST(order_does_not_matter),
 	    TEST(row_264_lost_domains),
 	    TEST(the_one_before_is_kept),
 	    TEST(row_268_colliding_names),

@@ -1,5 +1,6 @@
 #include "lookupd/loader.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -393,12 +394,33 @@ several_shards(void **state)
 	free(o.p);
 }
 
+/* The file is there, and the disk does not give it. */
+static void
+row_F43_reading_fails(void **state)
+{
+	struct octets o = octets_of_list("a@b.example\n", 1);
+	char path[] = "/tmp/gatehouse-loader-XXXXXX";
+	int fd = mkostemp(path, O_CLOEXEC);
+	const char *error;
+	bool unreadable = false;
+
+	(void)state;
+	assert_int_equal(pwrite(fd, o.p, o.len, 0), o.len);
+	free(o.p);
+	close(fd);
+	assert_null(loader_load(open(path, O_WRONLY | O_CLOEXEC), &error, &unreadable));
+	assert_string_equal(error, "cannot be read");
+	assert_true(unreadable);
+	unlink(path);
+}
+
 int
 main(void)
 {
 	static const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(good_file),
 	    cmocka_unit_test(several_shards),
+	    cmocka_unit_test(row_F43_reading_fails),
 	    cmocka_unit_test(row_263_short_files),
 	    cmocka_unit_test(row_264_empty_databases),
 	    cmocka_unit_test(row_265_without_a_canary),
