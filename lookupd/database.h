@@ -13,7 +13,7 @@
  * Records of domains that were asked for before, decoded: most questions are about few domains.
  * They borrow from the database, which does not change.
  */
-enum { DATABASE_KNOWN = 64, DATABASE_KNOWN_NAME = 63 };
+enum { DATABASE_KNOWN = 256, DATABASE_KNOWN_NAME = 63 };
 
 struct database_known {
 	uint8_t len; /* of the key; 0: nothing is here */

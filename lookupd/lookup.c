@@ -182,8 +182,16 @@ literal_only(struct span local)
 	if (local.len == 0 || local.p[0] == '-' || local.p[0] == '~')
 		return true;
 	for (size_t i = 0; i < local.len; i++)
-		if (span_find(SPAN("%!@|/"), local.p[i]) < 5)
+		switch (local.p[i]) {
+		case '%':
+		case '!':
+		case '@':
+		case '|':
+		case '/':
 			return true;
+		default:
+			break;
+		}
 	return false;
 }
 
@@ -205,6 +213,8 @@ ask_delimited(struct question *q, uint32_t table)
 {
 	size_t i = 0;
 
+	if (q->record.delimiters.len == 0)
+		return STEP_NEXT;
 	while (i < q->local.len &&
 	       span_find(q->record.delimiters, q->local.p[i]) == q->record.delimiters.len)
 		i++;
@@ -217,6 +227,8 @@ ask_delimited(struct question *q, uint32_t table)
 static enum step
 ask_wild(struct question *q, uint32_t table)
 {
+	if (q->record.wild_octets.len == 0)
+		return STEP_NEXT;
 	for (size_t len = q->local.len; len >= 2; len--) {
 		if (span_find(q->record.wild_octets, q->local.p[len - 1]) ==
 			q->record.wild_octets.len ||

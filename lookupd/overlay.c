@@ -310,10 +310,11 @@ find_in(const struct overlay *o, struct span local, struct span domain, struct s
 {
 	const struct overlay_entry *e = find(o, local, domain);
 
-	for (size_t i = 1; e == NULL && i < local.len; i++)
-		if (span_find(delimiters, local.p[i]) < delimiters.len)
-			return find(o, span_head(local, i), domain);
-	return e;
+	size_t i = 0;
+
+	while (i < local.len && span_find(delimiters, local.p[i]) == delimiters.len)
+		i++;
+	return e == NULL && i > 0 && i < local.len ? find(o, span_head(local, i), domain) : e;
 }
 
 static void
