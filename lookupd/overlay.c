@@ -309,7 +309,6 @@ static const struct overlay_entry *
 find_in(const struct overlay *o, struct span local, struct span domain, struct span delimiters)
 {
 	const struct overlay_entry *e = find(o, local, domain);
-
 	size_t i = 0;
 
 	while (i < local.len && span_find(delimiters, local.p[i]) == delimiters.len)
