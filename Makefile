@@ -188,8 +188,8 @@ check-unit: all $(UNIT_TESTS)
 $(BUILD)/tests/recipients-ask: $(O)/tests/recipients/ask.o $(O)/lookupd.a $(O)/smtpd.a $(O)/lib.a
 	$(LINK) $(LIBS_lookupd) $(LIBS_lib)
 
-check-recipients: all $(BUILD)/tests/recipients-ask
-	BUILD=$(BUILD) tests/recipients/check
+check-recipients: all peers $(BUILD)/tests/recipients-ask
+	BUILD=$(BUILD) PEERS=$(PEERS) tests/recipients/check
 
 check-fuzz: $(FUZZERS:%=$(BUILD)/san/fuzz/%)
 	fuzz/replay-all $(BUILD) $(FUZZERS)
