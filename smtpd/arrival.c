@@ -88,6 +88,8 @@ take_client(struct session *s, const struct proxy_header *h)
 	}
 	journal_connect(s, &balancer);
 	refusal = h->unknown ? REPLY_NONE : admission_ask(s->worker, &s->client, &s->admission);
+	if (refusal == REPLY_NONE && groups_all_down(&s->worker->groups, s->worker->conf))
+		refusal = REPLY_no_backend;
 	if (refusal == REPLY_NONE)
 		begin(s);
 	else if (s->tls_first)

@@ -79,7 +79,7 @@ static void
 put_limits(const struct conf *conf, struct buf *b)
 {
 	buf_put_str(b, " RCPTMAX=");
-	buf_put_decimal(b, conf->limits.recipients);
+	buf_put_decimal(b, groups_most_recipients(conf));
 	buf_put_str(b, " MAILMAX=");
 	buf_put_decimal(b, conf->limits.messages_per_session);
 	if (conf->backend_count > 1)

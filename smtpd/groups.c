@@ -68,6 +68,33 @@ groups_message_size(const struct conf *conf, struct span route)
 	return i < conf->backend_count ? size_of(conf, i) : conf->limits.message_size;
 }
 
+static uint64_t
+recipients_of(const struct conf *conf, size_t i)
+{
+	uint64_t takes = conf->backend[i].recipients;
+
+	return takes > 0 && takes < conf->limits.recipients ? takes : conf->limits.recipients;
+}
+
+uint64_t
+groups_recipients(const struct conf *conf, struct span route)
+{
+	size_t i = index_of(conf, route);
+
+	return i < conf->backend_count ? recipients_of(conf, i) : conf->limits.recipients;
+}
+
+uint64_t
+groups_most_recipients(const struct conf *conf)
+{
+	uint64_t most = conf->backend_count > 0 ? 0 : conf->limits.recipients;
+
+	for (size_t i = 0; i < conf->backend_count; i++)
+		if (recipients_of(conf, i) > most)
+			most = recipients_of(conf, i);
+	return most;
+}
+
 uint64_t
 groups_largest(const struct conf *conf)
 {

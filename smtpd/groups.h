@@ -28,6 +28,12 @@ bool groups_all_down(const struct groups *g, const struct conf *conf);
 /* Octets of the largest message that the group takes, our header fields already counted. */
 uint64_t groups_message_size(const struct conf *conf, struct span route);
 
+/* Recipients of one message that the group takes; at least 1. */
+uint64_t groups_recipients(const struct conf *conf, struct span route);
+
+/* The same of the group that takes most: what LIMITS announces. */
+uint64_t groups_most_recipients(const struct conf *conf);
+
 /* Octets of the largest message that any group takes: what SIZE announces. */
 uint64_t groups_largest(const struct conf *conf);
 

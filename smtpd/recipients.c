@@ -164,7 +164,7 @@ decide_accepted(struct session *s, const struct msg_rcpt_answer *answer, struct 
 		return REPLY_other_group;
 	}
 	/* A bounce has one recipient; several would be a spammer's (row 99). */
-	if (t->recipients >= s->worker->conf->limits.recipients ||
+	if (t->recipients >= groups_recipients(conf, answer->route) ||
 	    (t->from.len == 0 && t->recipients > 0))
 		return count_excess(t);
 	if ((answer->size_limit > 0 && t->declared_size > answer->size_limit) ||

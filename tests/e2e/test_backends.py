@@ -28,13 +28,14 @@ class BackEnds:
         """
 
         leaves_out = ()
+        options = {}
 
         def start(self):
             raise NotImplementedError
 
         def gateway(self):
             return Gatehouse(self.backend.port, recipients=LIST,
-                             options={"backend.protocol": '"%s"' % self.PROTOCOL})
+                             options={"backend.protocol": '"%s"' % self.PROTOCOL, **self.options})
 
         def setUp(self):
             self.backend = self.start()
@@ -74,7 +75,17 @@ class MailfrontQmqp(BackEnds.Case):
 
 
 class MailfrontQmtp(BackEnds.Case):
+    """It gives one answer for a message, and not one for each recipient, as QMTP has it."""
+
     PROTOCOL = "qmtp"
+    options = {"backend.recipients": 1}
+
+    def test_two_recipients(self):
+        with self.gateway() as gateway, gateway.client() as client:
+            replies = client.envelope(SENDER, ["alice@example.com", "carol@example.com"])
+            self.assertEqual([reply.status for reply in replies],
+                             ["250 2.1.0", "250 2.1.5", "452 4.5.3"])
+            self.assertEqual(client.data(messages.simple()).code, 250)
 
     def start(self):
         return Mailfront("qmtp")
