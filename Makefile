@@ -207,6 +207,7 @@ check-torture: all
 	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/torture 200
 
 torture: all
+	LEDGER=all BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/run test_ledger
 	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/torture $(KILLS)
 
 bench: all peers
