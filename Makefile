@@ -19,7 +19,7 @@ DESTDIR ?=
 SYSCONFDIR ?= $(PREFIX)/etc/gatehouse
 PEERS ?= $(BUILD)/peers
 FUZZ_SECONDS ?= 60
-KILLS ?= 2000
+KILLS ?= 10000
 
 Q := $(if $(V),,@)
 
@@ -203,10 +203,10 @@ peers:
 check-e2e: all peers $(BUILD)/.deps-check
 	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/run
 
-check-torture: all
+check-torture: all peers
 	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/torture 200
 
-torture: all
+torture: all peers
 	LEDGER=all BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/run test_ledger
 	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/torture $(KILLS)
 

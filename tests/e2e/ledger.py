@@ -1,6 +1,6 @@
 """
-The ledger: what a simulated back end committed against what clients were told. Every message carries
-a token of its own as the local part of its sender.
+The ledger: what a simulated back end committed against what clients were told. Every message
+carries a token of its own as the local part of its sender.
 
   acknowledged          committed, for every recipient that was taken
   committed twice       only when a fault hit after the commit octet
@@ -164,9 +164,9 @@ class Wire:
 
 class FaultyServer(Backend):
     """
-    A server with a plan of faults: one for each connection, with a connection that takes one message
-    and closes in between, and none when the plan is done. Faults that lie behind the last octet of
-    a message are counted in `beyond` and dropped, those of connections that nobody used come again.
+    A server with a plan of faults: one for each second connection; those in between take a message
+    and close; none when the plan is done. Faults that lie behind the last octet of a message are
+    counted in `beyond` and dropped, those of connections that nobody used come again.
     """
 
     def __init__(self, ledger, plan=(), ports=1):
@@ -176,11 +176,25 @@ class FaultyServer(Backend):
         self.open = 0  # connections with a fault
         self.hits = self.beyond = self.connections = 0
         self.longest = {"read": 0, "answer": 0}
+        self.sockets = set()
         self.ports = [free_port() for _ in range(ports)]
+        self.start()
+
+    def start(self):
         self.listeners = [socket.create_server(("127.0.0.1", port), backlog=256)
                           for port in self.ports]
         for listener in self.listeners:
             threading.Thread(target=self._serve, args=(listener,), daemon=True).start()
+
+    def die(self):
+        """Nobody listens any more, and every connection ends where it is."""
+        self.stop()
+        with self.lock:
+            for connection in self.sockets:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
 
     def _serve(self, listener):
         while True:
@@ -191,6 +205,7 @@ class FaultyServer(Backend):
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
                 self.connections += 1
+                self.sockets.add(connection)
                 once = bool(self.plan)
                 fault = None
                 if self.plan and self.connections % 2:
@@ -201,10 +216,11 @@ class FaultyServer(Backend):
     def _one(self, connection, fault, once):
         wire = Wire(connection, fault)
         self.speak(wire, once)
-        wire.end()
-        if fault is not None:
-            with self.lock:
+        with self.lock:
+            self.sockets.discard(connection)
+            if fault is not None:
                 self.open -= 1
+        wire.end()
 
     def speak(self, wire, once):
         token, done = [], False  # the token is there from the commit on

@@ -3,8 +3,8 @@ The ledger over the whole gateway: a back end that fails at every octet of every
 that vanishes after each of its octets, many sessions at once. What a single hand-off does at every
 octet is tested in tests/queue-handoff; here the client's word is held against the back end's.
 
-LEDGER=all takes every octet, as `make torture` does; otherwise every STRIDE-th, and the first and the
-last of each direction.
+LEDGER=all takes every octet, as `make torture` does; otherwise every STRIDE-th, and the first and
+the last of each direction.
 """
 
 import os
