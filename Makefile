@@ -224,7 +224,7 @@ fuzz: $(FUZZERS:%=$(BUILD)/fuzz/%)
 
 install: all
 	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/libexec/gatehouse \
-	    $(DESTDIR)$(SYSCONFDIR) $(DESTDIR)$(PREFIX)/share/doc/gatehouse \
+	    $(DESTDIR)$(SYSCONFDIR) $(DESTDIR)$(PREFIX)/share/doc/gatehouse/backends \
 	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(SBIN)/gatehouse $(SBIN)/gatehouse-recipients $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 $(filter $(LIBEXEC)/%,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/libexec/gatehouse
@@ -232,6 +232,7 @@ install: all
 	install -m 644 docs/gatehouse.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 docs/gatehouse.8 docs/gatehouse-recipients.8 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 644 docs/*.md $(DESTDIR)$(PREFIX)/share/doc/gatehouse
+	install -m 644 docs/backends/*.md $(DESTDIR)$(PREFIX)/share/doc/gatehouse/backends
 
 clean:
 	rm -rf $(BUILD)

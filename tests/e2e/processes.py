@@ -45,9 +45,16 @@ def children(pid):
 
 def tree(pid):
     """The process and its living descendants."""
-    found = [pid]
-    for child in children(pid):
-        found.extend(tree(child))
+    below = {}
+    for other in everybody():
+        fields = stat(other)
+        if fields and fields[0] not in (b"Z", b"X"):
+            below.setdefault(int(fields[1]), []).append((int(fields[19]), other))
+    found = []
+    waiting = [pid]
+    while waiting:
+        found.append(waiting.pop())
+        waiting += [child for _, child in sorted(below.get(found[-1], []), reverse=True)]
     return found
 
 
