@@ -459,12 +459,12 @@ child_prepare(struct child_setup *setup_out, const struct conf *conf)
 /*
  * What the warm libraries have freed lies scattered over the heap. A child that used it would copy
  * a page for each piece: so it is taken for good, and children allocate side by side at the end of
- * the heap.
+ * the heap. The small pieces that malloc keeps apart for the thread do not count as free.
  */
 void
 child_settle(void)
 {
-	enum { LARGEST = 64 * 1024, STEP = 16 };
+	enum { LARGEST = 64 * 1024, LARGEST_KEPT_APART = 1032, STEP = 16 };
 	size_t holes = mallinfo2().fordblks;
 	void *last = malloc(LARGEST); /* larger than the holes: from the end */
 	uintptr_t end = (uintptr_t)last;
@@ -473,9 +473,10 @@ child_settle(void)
 	for (size_t size = LARGEST; size >= STEP; size -= STEP) {
 		void *p = NULL;
 
-		while (holes >= size && (p = malloc(size)) != NULL && (uintptr_t)p < end)
-			holes -= size;
-		if (holes >= size)
+		while ((holes >= size || size <= LARGEST_KEPT_APART) &&
+		       (p = malloc(size)) != NULL && (uintptr_t)p < end)
+			holes -= size < holes ? size : holes;
+		if (size > LARGEST_KEPT_APART && holes >= size)
 			free(p);
 	}
 }
