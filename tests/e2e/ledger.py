@@ -10,6 +10,7 @@ carries a token of its own as the local part of its sender.
 
 import collections
 import os
+import select
 import socket
 import struct
 import threading
@@ -94,7 +95,8 @@ class Ledger:
 class Fault(collections.namedtuple("Fault", "direction at how")):
     """
     direction: "read", of what the server reads, or "answer", of what it says, since the message
-    before; at: after that many octets; how: "close" or "reset".
+    before; at: after that many octets; how: "close", "reset", or "stall": neither reads nor answers
+    any more, until the gateway closes.
     """
 
 
@@ -154,8 +156,12 @@ class Wire:
         if self.left("read") == 0:
             raise Hit
 
-    def end(self):
+    def end(self, hit):
         how = self.fault.how if self.fault else "close"
+        if how == "stall" and hit:
+            poll = select.poll()
+            poll.register(self.connection, select.POLLRDHUP)
+            poll.poll()
         if how == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER,
                                        struct.pack("ii", 1, 0))
@@ -174,7 +180,7 @@ class FaultyServer(Backend):
         self.lock = threading.Lock()
         self.plan = collections.deque(plan)
         self.open = 0  # connections with a fault
-        self.hits = self.beyond = self.connections = 0
+        self.hits = self.beyond = self.connections = self.deaths = 0
         self.longest = {"read": 0, "answer": 0}
         self.sockets = set()
         self.ports = [free_port() for _ in range(ports)]
@@ -190,6 +196,7 @@ class FaultyServer(Backend):
         """Nobody listens any more, and every connection ends where it is."""
         self.stop()
         with self.lock:
+            self.deaths += 1
             for connection in self.sockets:
                 try:
                     connection.shutdown(socket.SHUT_RDWR)
@@ -206,24 +213,28 @@ class FaultyServer(Backend):
             with self.lock:
                 self.connections += 1
                 self.sockets.add(connection)
+                deaths = self.deaths
                 once = bool(self.plan)
                 fault = None
                 if self.plan and self.connections % 2:
                     fault = self.plan.popleft()
                     self.open += 1
-            threading.Thread(target=self._one, args=(connection, fault, once), daemon=True).start()
+            threading.Thread(target=self._one, args=(connection, fault, once, deaths),
+                             daemon=True).start()
 
-    def _one(self, connection, fault, once):
+    def _one(self, connection, fault, once, deaths):
         wire = Wire(connection, fault)
-        self.speak(wire, once)
+        hit = self.speak(wire, once, deaths)
+        wire.end(hit)
         with self.lock:
             self.sockets.discard(connection)
             if fault is not None:
                 self.open -= 1
-        wire.end()
 
-    def speak(self, wire, once):
+    def speak(self, wire, once, deaths):
+        """One connection. Returns: whether its fault has come."""
         token, done = [], False  # the token is there from the commit on
+        last = []
         try:
             self.greet(wire)
             while True:
@@ -232,13 +243,14 @@ class FaultyServer(Backend):
                 with self.lock:
                     for direction, count in wire.counts.items():
                         self.longest[direction] = max(self.longest[direction], count)
+                last = list(token)
                 if wire.fault is not None:
                     done = True
                     with self.lock:
                         self.beyond += 1
-                    return
+                    return False
                 if once:
-                    return
+                    return False
                 wire.start()
         except Hit:
             done = True
@@ -246,14 +258,17 @@ class FaultyServer(Backend):
                 self.hits += 1
             if token:
                 self.ledger.excuse(token[0])
+            return True
         except (EOFError, OSError):
-            pass
+            if self.deaths != deaths and (token or last):
+                self.ledger.excuse((token or last)[0])
         except (AssertionError, ValueError) as error:
             self.ledger.trouble("the back end got nonsense: %r" % error)
         finally:
             if wire.fault is not None and not done:
                 with self.lock:
                     self.plan.append(wire.fault)
+        return False
 
     def done(self):
         with self.lock:

@@ -165,10 +165,11 @@ class Sweeps:
             for thread in threads:
                 thread.join()
 
-        def gateway(self, server):
+        def gateway(self, server, **options):
             return Gatehouse({"main": server.ports}, recipients=LIST, options={
                 "workers": 1, "backend.protocol": '"%s"' % self.PROTOCOL,
-                "limits.messages_per_session": 1000000})
+                "limits.messages_per_session": 1000000,
+                **{"backend." + key: value for key, value in options.items()}})
 
         def measure(self):
             """Returns: the most octets of one message that a back end reads, and says."""
@@ -186,10 +187,10 @@ class Sweeps:
             self.assertEqual(watch.foreign, set())
             self.assertEqual(ledger.acknowledged, set(ledger.contents))
 
-        def backend_fails(self, plan, ports):
+        def backend_fails(self, plan, ports, **options):
             ledger = Ledger()
             with SERVERS[self.PROTOCOL](ledger, plan, ports) as server, \
-                    self.gateway(server) as gateway, \
+                    self.gateway(server, **options) as gateway, \
                     Watch(gateway, server.ports) as watch:
                 end = time.monotonic() + LONGEST
 
@@ -217,6 +218,35 @@ class Sweeps:
         def test_back_end_resets(self):
             """The same rows, with a reset, and a second server to go to."""
             self.backend_fails(self.plan("reset"), 2)
+
+        def test_back_end_stalls(self):
+            """row_F7, row_F8: it neither reads nor answers any more; each takes a second."""
+            plan = self.plan("stall")
+            self.backend_fails(plan[::1 if EVERY else len(plan) // 20], 1, write_timeout=1,
+                               reply_timeout=1)
+
+        def test_back_end_comes_and_goes(self):
+            """row_F13: dead and alive again, over and over, under load."""
+            ledger, end = Ledger(), time.monotonic() + (20 if EVERY else 2)
+            with SERVERS[self.PROTOCOL](ledger) as server, self.gateway(server) as gateway, \
+                    Watch(gateway, server.ports) as watch:
+                def come_and_go():
+                    while time.monotonic() < end:
+                        time.sleep(0.1)
+                        server.die()
+                        time.sleep(0.02)
+                        server.start()
+
+                def work(sender):
+                    while time.monotonic() < end:
+                        sender.deliver(*sender.new())
+
+                restarts = threading.Thread(target=come_and_go)
+                restarts.start()
+                self.run_sessions(gateway, ledger, work)
+                restarts.join()
+                self.check(ledger, watch)
+                self.assertGreater(server.deaths, 2)
 
         def test_client_vanishes(self):
             """row_F15, row_F16, row_F17: after each octet; then it sends the message again."""
