@@ -223,6 +223,7 @@ SRC_validators := \
 	validators/questions.c \
 	validators/received.c \
 	validators/sealed.c \
+	validators/sender.c \
 	validators/spf.c \
 	validators/spf_canon.c \
 	validators/spf_engine.c \

@@ -434,6 +434,8 @@ refusal_is_for_good(unsigned reason)
 	case REFUSAL_DMARC:
 	case REFUSAL_LISTED:
 	case REFUSAL_NO_REVERSE:
+	case REFUSAL_SENDER_UNKNOWN:
+	case REFUSAL_SENDER_NULL_MX:
 		return true;
 	default:
 		return false;

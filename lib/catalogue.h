@@ -123,23 +123,25 @@ enum auth_result { /* RFC 8601 2.7 */
 const char *auth_result_name(unsigned result);
 
 enum refusal {
-	REFUSAL_INTERNAL,       /* 451 4.3.0: a child crashed, hung or lied; a link is down */
-	REFUSAL_BUSY,           /* 451 4.3.2 */
-	REFUSAL_DNS,            /* 451 4.4.3 */
-	REFUSAL_SPF_FAIL,       /* 550 5.7.23, by policy */
-	REFUSAL_SPF_DEFER,      /* 451 4.7.24, by policy */
-	REFUSAL_SPF_ERROR,      /* 550 5.7.24 */
-	REFUSAL_HELO,           /* 550 5.7.23: of the HELO name */
-	REFUSAL_FROM_MALFORMED, /* 554 5.6.0 */
-	REFUSAL_FROM_SEVERAL,   /* 550 5.7.1 */
-	REFUSAL_DKIM_NONE,      /* 550 5.7.20 */
-	REFUSAL_DKIM_UNALIGNED, /* 550 5.7.22 */
-	REFUSAL_DMARC,          /* 550 5.7.26 */
-	REFUSAL_DEFERRED,       /* 451 4.7.1: a rule says defer */
+	REFUSAL_INTERNAL,         /* 451 4.3.0: a child crashed, hung or lied; a link is down */
+	REFUSAL_BUSY,             /* 451 4.3.2 */
+	REFUSAL_DNS,              /* 451 4.4.3 */
+	REFUSAL_SPF_FAIL,         /* 550 5.7.23, by policy */
+	REFUSAL_SPF_DEFER,        /* 451 4.7.24, by policy */
+	REFUSAL_SPF_ERROR,        /* 550 5.7.24 */
+	REFUSAL_HELO,             /* 550 5.7.23: of the HELO name */
+	REFUSAL_FROM_MALFORMED,   /* 554 5.6.0 */
+	REFUSAL_FROM_SEVERAL,     /* 550 5.7.1 */
+	REFUSAL_DKIM_NONE,        /* 550 5.7.20 */
+	REFUSAL_DKIM_UNALIGNED,   /* 550 5.7.22 */
+	REFUSAL_DMARC,            /* 550 5.7.26 */
+	REFUSAL_DEFERRED,         /* 451 4.7.1: a rule says defer */
 	REFUSAL_LISTED,           /* 550 5.7.1: on a DNS list; detail names it */
 	REFUSAL_LISTED_DEFER,     /* 451 4.7.1 */
 	REFUSAL_NO_REVERSE,       /* 550 5.7.25 */
 	REFUSAL_NO_REVERSE_DEFER, /* 451 4.7.25 */
+	REFUSAL_SENDER_UNKNOWN,   /* 550 5.1.8 */
+	REFUSAL_SENDER_NULL_MX,   /* 550 5.7.27 */
 };
 
 /* It is answered with 5xx. In: an enum refusal; any value is taken. */
@@ -157,8 +159,17 @@ enum handoff_outcome {
 	HANDOFF_INTERNAL,      /* 451 4.3.0: memory, descriptors, a link */
 	HANDOFF_BUSY,          /* 451 4.3.2 */
 	HANDOFF_GIVEN_UP,      /* smtpd said no at the commit question */
-	HANDOFF_MIXED,         /* 451 4.3.0: not the same answer for every recipient; all are remembered */
-	HANDOFF_TAKEN_BEFORE,  /* 250: a repeat; the back end took it already, and gets no second copy */
+	HANDOFF_MIXED, /* 451 4.3.0: not the same answer for every recipient; all are remembered */
+	HANDOFF_TAKEN_BEFORE, /* 250: a repeat; the back end took it already, and gets no second copy */
+};
+
+/* The domain of a reverse-path. */
+enum sender_domain {
+	SENDER_UNCHECKED,
+	SENDER_GOOD,
+	SENDER_UNKNOWN, /* it has neither a mail exchanger nor an address */
+	SENDER_NULL_MX, /* it says that it takes no mail: RFC 7505 */
+	SENDER_TROUBLE, /* the DNS did not answer */
 };
 
 enum dns_status {
@@ -177,6 +188,7 @@ enum check_wanted {
 	WANT_SPF_HELO = 2, /* of the HELO name too */
 	WANT_DKIM = 4,
 	WANT_DMARC = 8,
+	WANT_SENDER = 16, /* whether the domain of the reverse-path takes mail */
 };
 
 enum tls_failure { TLS_FAILED_HANDSHAKE, TLS_FAILED_TIMEOUT, TLS_FAILED_INTERNAL };

@@ -407,6 +407,21 @@ may_refuse(unsigned rule)
 }
 
 bool
+conf_looks_up_senders(const struct conf *conf)
+{
+	return conf->spf.check && (conf->sender.unknown != CONF_RULE_IGNORE ||
+				      conf->sender.null_mx != CONF_RULE_IGNORE);
+}
+
+static bool
+by_sender(const struct conf *conf)
+{
+	return conf_looks_up_senders(conf) &&
+	       (may_refuse(conf->sender.unknown) || may_refuse(conf->sender.null_mx) ||
+		   conf->sender.temperror == CONF_SOFT_DEFER);
+}
+
+bool
 conf_envelope_is_awaited(const struct conf *conf)
 {
 	bool by_lists = conf->dnslist_count > 0 && !conf->listed.observe &&
@@ -418,7 +433,7 @@ conf_envelope_is_awaited(const struct conf *conf)
 			  may_refuse(conf->spf.permerror) || may_refuse(conf->spf.helo_fail) ||
 			  conf->spf.temperror == CONF_SOFT_DEFER);
 
-	return by_lists || by_name || by_spf;
+	return by_lists || by_name || by_spf || by_sender(conf);
 }
 
 bool

@@ -101,6 +101,9 @@ bool conf_judges_clients(const struct conf *conf);
 /* Whether validators judge clients and envelopes: smtpd tells them of these then. */
 bool conf_judges_envelope(const struct conf *conf);
 
+/* Whether the domains of reverse-paths are looked up. */
+bool conf_looks_up_senders(const struct conf *conf);
+
 /*
  * Whether RCPT waits for that, since it may refuse a recipient. For spf.no_mail alone it does not:
  * that is set by default, and rare; what comes too late for RCPT is refused at the end of data.

@@ -13,6 +13,7 @@
 #include "lib/link.h"
 
 #include "validators/note.h"
+#include "validators/sender.h"
 
 /* Everything that the libraries and the link need once they are warm. */
 static const char *const calls[] = {
@@ -254,6 +255,8 @@ serve_envelope(struct child *c, const struct resolver *resolver)
 		spf_check(c->setup->tools.spf, &helo, resolver, &answer);
 		out.helo = (uint8_t)answer.result;
 	}
+	if ((c->checks & WANT_SENDER) != 0)
+		out.sender = (uint8_t)sender_check(c->reverse_path, resolver);
 	spf_check(c->setup->tools.spf, &q, resolver, &answer);
 	out.spf = (uint8_t)answer.result;
 	out.no_mail = answer.no_mail;

@@ -27,8 +27,8 @@ struct content_answer {
 	struct dkim_answer dkim;
 	struct from_authors from;
 	struct dmarc_author authors[FROM_DOMAINS_MAX]; /* from.count of them */
-	bool sealed;      /* a trusted sealer has signed it */
-	bool relayed;     /* client and spf are those of the relay's client */
+	bool sealed;                                   /* a trusted sealer has signed it */
+	bool relayed; /* client and spf are those of the relay's client */
 	struct ip client;
 	struct spf_answer spf;
 };

@@ -27,6 +27,8 @@ facts_envelope_checks(const struct transaction *t)
 	set |= WANT_SPF;
 	if (conf->spf.helo_fail != CONF_RULE_IGNORE && t->reverse_path.len > 0)
 		set |= WANT_SPF_HELO;
+	if (conf_looks_up_senders(conf) && t->reverse_path.len > 0)
+		set |= WANT_SENDER;
 	return set;
 }
 
@@ -53,6 +55,7 @@ put_envelope(const struct transaction *t, struct policy_facts *f)
 		f->spf = (enum auth_result)t->spf.result;
 		f->no_mail = t->spf.no_mail;
 		f->helo = (enum auth_result)t->spf.helo;
+		f->sender = (enum sender_domain)t->spf.sender;
 	}
 	f->null_sender = t->reverse_path.len == 0;
 	f->client_unknown = facts_client_unknown(&t->spf_client);

@@ -26,6 +26,8 @@ static const struct {
     [REFUSAL_LISTED] = {"listed", COUNT_refused_client},
     [REFUSAL_LISTED_DEFER] = {"listed-defer", COUNT_refused_client},
     [REFUSAL_NO_REVERSE] = {"no-reverse", COUNT_refused_client},
+    [REFUSAL_SENDER_UNKNOWN] = {"sender-unknown", COUNT_refused_sender},
+    [REFUSAL_SENDER_NULL_MX] = {"sender-null-mx", COUNT_refused_sender},
     [REFUSAL_NO_REVERSE_DEFER] = {"no-reverse-defer", COUNT_refused_client},
 };
 

@@ -32,6 +32,12 @@ rule_of(const struct conf *conf, enum policy_clause clause)
 		return soft(conf->spf.temperror);
 	case CLAUSE_HELO_FAIL:
 		return conf->spf.helo_fail;
+	case CLAUSE_SENDER_UNKNOWN:
+		return conf->sender.unknown;
+	case CLAUSE_SENDER_NULL_MX:
+		return conf->sender.null_mx;
+	case CLAUSE_SENDER_TEMPERROR:
+		return soft(conf->sender.temperror);
 	case CLAUSE_FROM_MALFORMED:
 		return conf->dmarc.malformed_from;
 	case CLAUSE_FROM_SEVERAL:
@@ -59,6 +65,9 @@ static const struct {
     [CLAUSE_SPF_PERMERROR] = {"spf.permerror", REFUSAL_SPF_ERROR, REFUSAL_SPF_DEFER},
     [CLAUSE_SPF_TEMPERROR] = {"spf.temperror", REFUSAL_DNS, REFUSAL_DNS},
     [CLAUSE_HELO_FAIL] = {"spf.helo_fail", REFUSAL_HELO, REFUSAL_SPF_DEFER},
+    [CLAUSE_SENDER_UNKNOWN] = {"sender.unknown", REFUSAL_SENDER_UNKNOWN, REFUSAL_DEFERRED},
+    [CLAUSE_SENDER_NULL_MX] = {"sender.null_mx", REFUSAL_SENDER_NULL_MX, REFUSAL_DEFERRED},
+    [CLAUSE_SENDER_TEMPERROR] = {"sender.temperror", REFUSAL_DNS, REFUSAL_DNS},
     [CLAUSE_FROM_MALFORMED] = {"dmarc.malformed_from", REFUSAL_FROM_MALFORMED, REFUSAL_DEFERRED},
     [CLAUSE_FROM_SEVERAL] = {"dmarc.several_authors", REFUSAL_FROM_SEVERAL, REFUSAL_DEFERRED},
     [CLAUSE_DKIM_NO_PASS] = {"dkim.no_pass", REFUSAL_DKIM_NONE, REFUSAL_DEFERRED},
@@ -167,6 +176,12 @@ applies(enum policy_clause clause, const struct policy_facts *f, const struct po
 		return f->spf == AUTH_TEMPERROR;
 	case CLAUSE_HELO_FAIL:
 		return f->helo == AUTH_FAIL;
+	case CLAUSE_SENDER_UNKNOWN:
+		return f->sender == SENDER_UNKNOWN;
+	case CLAUSE_SENDER_NULL_MX:
+		return f->sender == SENDER_NULL_MX;
+	case CLAUSE_SENDER_TEMPERROR:
+		return f->sender == SENDER_TROUBLE;
 	case CLAUSE_FROM_MALFORMED:
 		return from_is_wrong(f);
 	case CLAUSE_FROM_SEVERAL:
@@ -233,8 +248,10 @@ hide(struct policy_verdict *v, enum policy_clause clause)
 {
 	if (clause == CLAUSE_HELO_FAIL)
 		v->helo = AUTH_UNCHECKED;
-	else if (clause < CLAUSES_OF_ENVELOPE)
+	else if (clause < CLAUSE_HELO_FAIL)
 		v->spf = AUTH_UNCHECKED;
+	else if (clause < CLAUSES_OF_ENVELOPE)
+		return; /* the back end is told nothing of it */
 	else if (clause == CLAUSE_DKIM_NO_PASS)
 		v->dkim = false;
 	else if (clause != CLAUSE_DKIM_NOT_ALIGNED)

@@ -20,6 +20,9 @@ enum policy_clause {
 	CLAUSE_SPF_PERMERROR,
 	CLAUSE_SPF_TEMPERROR,
 	CLAUSE_HELO_FAIL,
+	CLAUSE_SENDER_UNKNOWN,
+	CLAUSE_SENDER_NULL_MX,
+	CLAUSE_SENDER_TEMPERROR,
 	CLAUSES_OF_ENVELOPE,
 	/* of the content */
 	CLAUSE_FROM_MALFORMED = CLAUSES_OF_ENVELOPE,
@@ -44,6 +47,7 @@ struct policy_facts {
 	enum auth_result spf; /* AUTH_UNCHECKED: not asked */
 	bool no_mail;         /* the record is nothing but -all */
 	enum auth_result helo;
+	enum sender_domain sender;
 	bool null_sender;
 	bool forwarder;      /* the client is a trusted forwarder */
 	bool client_unknown; /* SPF could not be asked about the real one */

@@ -31,6 +31,7 @@ struct spf_check {
 	uint8_t result; /* enum auth_result */
 	uint8_t helo;   /* of the HELO name; AUTH_UNCHECKED: not asked */
 	bool no_mail;   /* the domain's whole record is -all */
+	uint8_t sender; /* enum sender_domain */
 	uint8_t domain_len, reason_len;
 	uint8_t domain[SPF_DOMAIN_MAX];
 	uint8_t reason[SPF_REASON_MAX];

@@ -10,7 +10,7 @@ import unittest
 import messages
 import network
 import nsd
-from backends import MaildirServer
+from backends import MaildirServer, Scripted
 from dkim import Signer
 from gatehouse import HOSTNAME, Gatehouse
 from place import Directory, peer, peer_environment
@@ -161,6 +161,28 @@ class Policy(unittest.TestCase):
 
     def test_defer(self):
         self.assertEqual(self.reply("defer").status, "451 4.7.24")
+
+    def test_row_100_sender_domain(self):
+        """No such domain, one that takes no mail, one without an answer; and they are not asked for by default."""
+        zone = {"sender.example": "@ MX 0 .\n", "good.example": "@ MX 10 mail.good.example.\n"}
+        rules = {"sender.unknown": '"reject"', "sender.null_mx": '"reject"'}
+        with nsd.Nsd(zone) as names, Scripted() as backend:
+            for options, replies in (
+                    (rules, {"sender.example": "550 5.7.27", "no.sender.example": "550 5.1.8",
+                             "good.example": "250 2.1.5"}),
+                    ({**rules, "dns.servers": '{ "127.0.0.1:9" }'},
+                     {"sender.example": "451 4.4.3"}),
+                    ({}, {"sender.example": "250 2.1.5", "no.sender.example": "250 2.1.5"})):
+                with Gatehouse(backend.port, listen="0.0.0.0", options={
+                        "dns.servers": '{ "%s" }' % names.address, **options}) as gateway:
+                    for domain, status in replies.items():
+                        with self.subTest(domain), \
+                                gateway.client(host_address=GOOD, source=OTHER) as client:
+                            client.command("MAIL FROM:<a@%s>" % domain)
+                            reply = client.command("RCPT TO:<alice@example.com>")
+                            self.assertEqual(reply.status, status)
+                            reply = client.command("RCPT TO:<postmaster@example.com>")
+                            self.assertEqual(reply.code, 250)
 
     def test_row_250_259_no_answer(self):
         """No name server: no verdict, and no refusal for good."""

@@ -183,7 +183,7 @@ row_101_recipients_of_an_hour(void **state)
 
 /* Fixed size: idle clients are forgotten, busy ones stay, and one that finds no place is let in. */
 static void
-row_014_more_clients_than_entries(void **state)
+row_014_313_more_clients_than_entries(void **state)
 {
 	struct clients c;
 	struct client_ref ref, *kept = calloc(CLIENTS_ENTRIES, sizeof(*kept));
@@ -324,7 +324,7 @@ main(void)
 	    TEST(row_F28_a_dead_worker_leaves_nothing),
 	    TEST(row_027_a_rate_is_a_bucket),
 	    TEST(row_101_recipients_of_an_hour),
-	    TEST(row_014_more_clients_than_entries),
+	    TEST(row_014_313_more_clients_than_entries),
 	    TEST(an_evicted_entry_is_not_used),
 	    TEST(spoilt_memory_spoils_counts_only),
 	    TEST(workers_count_at_the_same_time),

@@ -146,7 +146,7 @@ row_014_too_many_of_one_network(void **state)
 }
 
 static void
-row_027_connections_too_fast(void **state)
+row_027_312_connections_too_fast(void **state)
 {
 	struct stage *g = begin();
 
@@ -314,7 +314,7 @@ a_handshake_behind_a_header(void **state)
 
 /* Row 14: the limit of all; before it is reached, who does nothing is told to hurry. */
 static void
-row_014_stress_and_full(void **state)
+row_014_315_stress_and_full(void **state)
 {
 	struct stage *g = begin();
 	int fds[20];
@@ -398,14 +398,14 @@ main(void)
 	    cmocka_unit_test(row_013_too_many_of_one_address),
 	    cmocka_unit_test(row_013_an_ipv6_64_is_one_address),
 	    cmocka_unit_test(row_014_too_many_of_one_network),
-	    cmocka_unit_test(row_027_connections_too_fast),
+	    cmocka_unit_test(row_027_312_connections_too_fast),
 	    cmocka_unit_test(row_101_guesses_are_counted_across_sessions),
 	    cmocka_unit_test(row_136_handshakes_of_one_client),
 	    cmocka_unit_test(commands_too_fast),
 	    cmocka_unit_test(trusted_relays_are_not_counted),
 	    cmocka_unit_test(row_013_clients_of_a_balancer),
 	    cmocka_unit_test(a_handshake_behind_a_header),
-	    cmocka_unit_test(row_014_stress_and_full),
+	    cmocka_unit_test(row_014_315_stress_and_full),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -638,7 +638,7 @@ checks_wait_for_their_turn(void **state)
 }
 
 static void
-no_turn_is_busy(void **state)
+row_311_no_turn_is_busy(void **state)
 {
 	(void)state;
 	world_begin_played(&w, "false", "mark", "true");
@@ -775,7 +775,7 @@ networks_take_turns(void **state)
 }
 
 static void
-row_257_client_budget(void **state)
+row_257_316_client_budget(void **state)
 {
 	(void)state;
 	world_begin_played(&w, "true", "mark", "false");
@@ -882,12 +882,12 @@ main(void)
 	    TEST(zygote_down),
 	    TEST(smtpd_gone),
 	    TEST(checks_wait_for_their_turn),
-	    TEST(no_turn_is_busy),
+	    TEST(row_311_no_turn_is_busy),
 	    TEST(questions_go_and_come_back),
 	    TEST(row_256_waiting_for_the_dns_takes_no_place),
 	    TEST(one_network_takes_a_tenth),
 	    TEST(networks_take_turns),
-	    TEST(row_257_client_budget),
+	    TEST(row_257_316_client_budget),
 	    TEST(row_256_257_budget),
 	    TEST(row_259_resolver_down),
 	    TEST(drains_when_smtpd_is_gone),

@@ -81,6 +81,15 @@ facts_for(enum policy_clause clause)
 	case CLAUSE_HELO_FAIL:
 		f.helo = AUTH_FAIL;
 		break;
+	case CLAUSE_SENDER_UNKNOWN:
+		f.sender = SENDER_UNKNOWN;
+		break;
+	case CLAUSE_SENDER_NULL_MX:
+		f.sender = SENDER_NULL_MX;
+		break;
+	case CLAUSE_SENDER_TEMPERROR:
+		f.sender = SENDER_TROUBLE;
+		break;
 	case CLAUSE_FROM_MALFORMED:
 		f.from = FROM_MALFORMED;
 		f.author_count = 0;
@@ -123,6 +132,9 @@ static const struct {
     {CLAUSE_SPF_PERMERROR, false, REFUSAL_SPF_ERROR, REFUSAL_SPF_DEFER, false},
     {CLAUSE_SPF_TEMPERROR, true, 0, REFUSAL_DNS, false},
     {CLAUSE_HELO_FAIL, false, REFUSAL_HELO, REFUSAL_SPF_DEFER, false},
+    {CLAUSE_SENDER_UNKNOWN, false, REFUSAL_SENDER_UNKNOWN, REFUSAL_DEFERRED, false},
+    {CLAUSE_SENDER_NULL_MX, false, REFUSAL_SENDER_NULL_MX, REFUSAL_DEFERRED, false},
+    {CLAUSE_SENDER_TEMPERROR, true, 0, REFUSAL_DNS, false},
     {CLAUSE_FROM_MALFORMED, false, REFUSAL_FROM_MALFORMED, REFUSAL_DEFERRED, true},
     {CLAUSE_FROM_SEVERAL, false, REFUSAL_FROM_SEVERAL, REFUSAL_DEFERRED, true},
     {CLAUSE_DKIM_NO_PASS, false, REFUSAL_DKIM_NONE, REFUSAL_DEFERRED, false},
@@ -259,7 +271,10 @@ row_247_trouble_is_never_for_good(void **state)
 	(void)state;
 	for (unsigned c = 0; c < CLAUSES; c++)
 		set(policy_clause_name((enum policy_clause)c),
-		    c == CLAUSE_SPF_TEMPERROR || c == CLAUSE_DMARC_TEMPERROR ? "defer" : "reject");
+		    c == CLAUSE_SPF_TEMPERROR || c == CLAUSE_DMARC_TEMPERROR ||
+			    c == CLAUSE_SENDER_TEMPERROR
+			? "defer"
+			: "reject");
 	for (unsigned i = 0; i < 3u * 3 * 3 * 4; i++) {
 		struct policy_facts f = good_facts();
 		struct policy_verdict v;
@@ -326,6 +341,9 @@ row_247_defaults(void **state)
 	    {CLAUSE_SPF_PERMERROR, PASSES, false},
 	    {CLAUSE_SPF_TEMPERROR, PASSES, false},
 	    {CLAUSE_HELO_FAIL, PASSES, false},
+	    {CLAUSE_SENDER_UNKNOWN, PASSES, false},
+	    {CLAUSE_SENDER_NULL_MX, PASSES, false},
+	    {CLAUSE_SENDER_TEMPERROR, REFUSAL_DNS, false},
 	    {CLAUSE_FROM_MALFORMED, REFUSAL_FROM_MALFORMED, false},
 	    {CLAUSE_FROM_SEVERAL, REFUSAL_FROM_SEVERAL, false},
 	    {CLAUSE_DKIM_NO_PASS, PASSES, false},
