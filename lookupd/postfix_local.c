@@ -15,12 +15,19 @@ struct seen {
 	struct keymap_item item;
 };
 
+/* An address that goes back into the queue when the delivery is done. */
+struct indirect {
+	struct span address, top;
+	struct indirect *next;
+};
+
 struct run {
 	struct postfix *p;
 	const struct postfix_trail *trail;
 	struct postfix_outcome *o;
 	struct keymap seen;
 	struct pool pool;
+	struct indirect *first, **tail;
 	unsigned steps;
 };
 
@@ -99,20 +106,39 @@ user_of(struct state *s)
 	return (const void *)keymap_get(&s->run->p->users, s->user);
 }
 
-/* Mail goes back into the queue. */
+/* Mail goes back into the queue, in the end. */
 static void
 deliver_indirect(struct state s)
 {
-	struct postfix_trail trail = {s.run->trail, s.top, 1};
-	struct postfix_address a;
+	struct indirect *item;
 
 	if (was_seen(&s, "indirect", 0, s.address, true))
 		return;
-	if (s.run->trail != NULL)
-		trail.depth = s.run->trail->depth + 1;
-	postfix_address_set(&a, s.address);
-	s.run->o->forwarded = true;
-	postfix_deliver(s.run->p, &a, &trail, s.run->o);
+	item = pool_take(&s.run->pool, sizeof(*item));
+	if (item == NULL) {
+		s.run->p->failed = s.run->p->trouble = true;
+		return;
+	}
+	item->address = pool_copy(&s.run->pool, s.address);
+	item->top = pool_copy(&s.run->pool, s.top);
+	*s.run->tail = item;
+	s.run->tail = &item->next;
+}
+
+/* What is put off is delivered as a whole another time: nothing goes back into the queue then. */
+static void
+finish_indirect(struct run *run)
+{
+	for (const struct indirect *i = run->first; i != NULL; i = i->next) {
+		struct postfix_trail trail = {run->trail, i->top, 1};
+		struct postfix_address a;
+
+		if (run->trail != NULL)
+			trail.depth = run->trail->depth + 1;
+		postfix_address_set(&a, i->address);
+		run->o->forwarded = true;
+		postfix_deliver(run->p, &a, &trail, run->o);
+	}
 }
 
 /* ---- what stands in an alias, a .forward, an include file -------------------------------------- */
@@ -576,9 +602,15 @@ postfix_deliver_local(struct postfix *p, const struct postfix_address *a,
 {
 	struct run run = {.p = p, .trail = trail, .o = o};
 	struct state s = {.run = &run};
+	unsigned before = o->what;
 
 	keymap_init(&run.seen);
+	run.tail = &run.first;
+	o->what = 0;
 	deliver_recipient(s, a);
+	if (!(o->what & POSTFIX_TEMPORARY))
+		finish_indirect(&run);
+	o->what |= before;
 	keymap_clear(&run.seen);
 	pool_clear(&run.pool);
 }
