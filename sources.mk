@@ -34,6 +34,7 @@ SRC_lib := \
 # main: supervisor/main.c
 SRC_supervisor := \
 	supervisor/check.c \
+	supervisor/check_clients.c \
 	supervisor/cli.c \
 	supervisor/client_slots.c \
 	supervisor/conf_errors.c \

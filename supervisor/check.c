@@ -14,11 +14,9 @@
 #include <unistd.h>
 
 #include "lib/address.h"
-#include "lib/dnslist.h"
-#include "lib/domain_list.h"
 #include "lib/ip.h"
-#include "lib/network.h"
 
+#include "supervisor/check_parts.h"
 #include "supervisor/rundir.h"
 #include "supervisor/setup.h"
 
@@ -31,13 +29,6 @@ enum {
 	SETUP_CONF_OCTETS = 56000,   /* of the message conf, with room to spare */
 	SETUP_CONF_PAIRS = 1024,
 	DESCRIPTORS_OF_A_PROGRAM = 128, /* links, listening sockets, log, reserve */
-};
-
-struct check {
-	const struct conf *conf;
-	const struct conf_lines *lines;
-	FILE *out;
-	unsigned errors, warnings;
 };
 
 __attribute__((format(printf, 4, 0))) static void
@@ -57,8 +48,8 @@ say(const struct check *c, const char *option, const char *kind, const char *for
 	fprintf(c->out, ": %s: %s: %s\n", kind, option, text);
 }
 
-__attribute__((format(printf, 3, 4))) static void
-error(struct check *c, const char *option, const char *format, ...)
+void
+check_error(struct check *c, const char *option, const char *format, ...)
 {
 	va_list args;
 
@@ -68,8 +59,8 @@ error(struct check *c, const char *option, const char *format, ...)
 	c->errors++;
 }
 
-__attribute__((format(printf, 3, 4))) static void
-warning(struct check *c, const char *option, const char *format, ...)
+void
+check_warning(struct check *c, const char *option, const char *format, ...)
 {
 	va_list args;
 
@@ -87,11 +78,11 @@ check_hostname(struct check *c)
 	const char *name = c->conf->top.hostname;
 
 	if (name == NULL)
-		error(c, "hostname", "must be set to the name of this host");
+		check_error(c, "hostname", "must be set to the name of this host");
 	else if (!address_domain_ok(span_str(name)))
-		error(c, "hostname", "is not a domain name");
+		check_error(c, "hostname", "is not a domain name");
 	else if (strchr(name, '.') == NULL)
-		warning(c, "hostname", "is not fully qualified");
+		check_warning(c, "hostname", "is not fully qualified");
 }
 
 static void
@@ -101,13 +92,13 @@ check_postmaster(struct check *c)
 	struct address a;
 
 	if (postmaster == NULL)
-		warning(c, "postmaster",
+		check_warning(c, "postmaster",
 		    "is not set: what the database says about postmaster counts, and a postmaster "
 		    "that "
 		    "the back end bounces is backscatter too");
 	else if (address_from_inside(span_str(postmaster), &a) != ADDRESS_OK || a.utf8 ||
 		 address_domain(&a).len == 0)
-		error(c, "postmaster", "is not an address");
+		check_error(c, "postmaster", "is not an address");
 }
 
 static void
@@ -117,9 +108,9 @@ check_observe(struct check *c)
 
 	for (size_t i = 0; i < domains->count; i++)
 		if (!address_domain_ok(span_str(domains->items[i])))
-			error(c, "observe", "%s is not a domain name", domains->items[i]);
+			check_error(c, "observe", "%s is not a domain name", domains->items[i]);
 		else
-			warning(c, "observe",
+			check_warning(c, "observe",
 			    "%s: who is not in the database is accepted, and the back end bounces "
 			    "what it does not know: backscatter goes on",
 			    domains->items[i]);
@@ -162,14 +153,14 @@ check_recipients(struct check *c)
 	const char *reason;
 
 	if (path == NULL) {
-		error(c, "recipients", "must be set; gatehouse-recipients(8) makes the file");
+		check_error(c, "recipients", "must be set; gatehouse-recipients(8) makes the file");
 		return;
 	}
 	reason = check_recipients_file(path);
 	if (reason != NULL)
-		error(c, "recipients", "%s: %s", path, reason);
+		check_error(c, "recipients", "%s: %s", path, reason);
 	else if (access(path, R_OK) == -1)
-		error(c, "recipients", "%s: %s", path, strerror(errno));
+		check_error(c, "recipients", "%s: %s", path, strerror(errno));
 }
 
 /* Opens and looks at one PEM file. Out: *mode_out, 0 when it could not be opened. */
@@ -181,11 +172,11 @@ check_pem(struct check *c, const char *option, const char *path, mode_t *mode_ou
 
 	*mode_out = 0;
 	if (fd == -1 || fstat(fd, &st) == -1)
-		error(c, option, "%s: %s", path, strerror(errno));
+		check_error(c, option, "%s: %s", path, strerror(errno));
 	else if (!S_ISREG(st.st_mode))
-		error(c, option, "%s: is not a regular file", path);
+		check_error(c, option, "%s: is not a regular file", path);
 	else if ((st.st_mode & S_IWOTH) != 0)
-		error(c, option, "%s: can be written by anybody", path);
+		check_error(c, option, "%s: can be written by anybody", path);
 	else
 		*mode_out = st.st_mode;
 	if (fd != -1)
@@ -202,14 +193,14 @@ check_pair(struct check *c, const char *section, const char *certificate, const 
 	snprintf(certificate_option, sizeof(certificate_option), "%s.certificate", section);
 	snprintf(key_option, sizeof(key_option), "%s.key", section);
 	if ((certificate == NULL) != (key == NULL))
-		error(c, certificate != NULL ? certificate_option : key_option,
+		check_error(c, certificate != NULL ? certificate_option : key_option,
 		    "certificate and key must be set together");
 	if (certificate != NULL)
 		check_pem(c, certificate_option, certificate, &mode);
 	if (key != NULL) {
 		check_pem(c, key_option, key, &mode);
 		if ((mode & S_IROTH) != 0)
-			error(c, key_option, "%s: can be read by anybody", key);
+			check_error(c, key_option, "%s: can be read by anybody", key);
 	}
 }
 
@@ -225,10 +216,10 @@ check_tls(struct check *c)
 		check_pair(c, section, conf->keypair[i].certificate, conf->keypair[i].key);
 	}
 	if (conf->tls.certificate == NULL && conf->keypair_count > 0)
-		error(
+		check_error(
 		    c, "keypair", "needs a certificate in section tls, for clients that name none");
 	if (conf->tls.certificate == NULL && conf->top.listen_tls.count > 0)
-		error(c, "listen_tls", "needs section tls");
+		check_error(c, "listen_tls", "needs section tls");
 }
 
 static void
@@ -240,23 +231,23 @@ check_rundir(struct check *c)
 	struct stat st;
 
 	if (rundir_name(&r, path) != 0) {
-		error(c, "rundir", "the name is too long for a socket in it");
+		check_error(c, "rundir", "the name is too long for a socket in it");
 		return;
 	}
 	memcpy(copy, path, strlen(path) + 1);
 	if (stat(path, &st) == -1 && errno == ENOENT) {
 		path = dirname(copy); /* the directory itself is made at start */
 		if (stat(path, &st) == -1) {
-			error(c, "rundir", "%s: %s", path, strerror(errno));
+			check_error(c, "rundir", "%s: %s", path, strerror(errno));
 			return;
 		}
 	} else if ((st.st_mode & S_IWOTH) != 0) {
-		error(c, "rundir", "%s: can be written by anybody", path);
+		check_error(c, "rundir", "%s: can be written by anybody", path);
 	}
 	if (!S_ISDIR(st.st_mode))
-		error(c, "rundir", "%s: is not a directory", path);
+		check_error(c, "rundir", "%s: is not a directory", path);
 	else if (access(path, W_OK | X_OK) == -1)
-		error(c, "rundir", "%s: %s", path, strerror(errno));
+		check_error(c, "rundir", "%s: %s", path, strerror(errno));
 }
 
 /* ---- addresses ---- */
@@ -283,11 +274,13 @@ check_addresses(struct check *c, const char *option, const struct conf_strings *
 		uint16_t port = 0;
 
 		if (!ip_parse_port(span_str(listen->items[i]), true, &ip, &port))
-			error(c, option, "\"%s\" is not ADDRESS:PORT; IPv6 is written [::1]:25",
+			check_error(c, option,
+			    "\"%s\" is not ADDRESS:PORT; IPv6 is written [::1]:25",
 			    listen->items[i]);
 		for (size_t j = 0; j < i; j++) {
 			if (strcmp(listen->items[i], listen->items[j]) == 0 && port != 0)
-				error(c, option, "\"%s\" stands there twice", listen->items[i]);
+				check_error(
+				    c, option, "\"%s\" stands there twice", listen->items[i]);
 		}
 	}
 }
@@ -300,12 +293,12 @@ check_listen(struct check *c)
 	check_addresses(c, "listen", &top->listen);
 	check_addresses(c, "listen_tls", &top->listen_tls);
 	if (top->listen.count + top->listen_tls.count > LISTENERS_MAX)
-		error(c, "listen_tls", "with listen, there are more than %d addresses",
+		check_error(c, "listen_tls", "with listen, there are more than %d addresses",
 		    LISTENERS_MAX);
 	for (size_t i = 0; i < top->listen_tls.count; i++)
 		for (size_t j = 0; j < top->listen.count; j++)
 			if (strcmp(top->listen_tls.items[i], top->listen.items[j]) == 0)
-				error(c, "listen_tls", "\"%s\" stands in listen, too",
+				check_error(c, "listen_tls", "\"%s\" stands in listen, too",
 				    top->listen.items[j]);
 }
 
@@ -332,101 +325,6 @@ is_among(const struct conf_strings *listen, const struct ip *ip, uint16_t port)
 	return false;
 }
 
-static void
-check_networks(struct check *c, const char *option, const struct conf_strings *networks)
-{
-	struct network_list list;
-	size_t bad;
-	const char *wrong = network_list_parse(networks, &list, &bad);
-
-	if (wrong != NULL)
-		error(c, option, "\"%s\" %s", networks->items[bad], wrong);
-}
-
-static void
-check_dnslists(struct check *c)
-{
-	char option[128];
-
-	for (size_t i = 0; i < c->conf->dnslist_count; i++) {
-		const struct conf_dnslist *list = &c->conf->dnslist[i];
-		struct dnslist_ranges ranges;
-		const char *wrong;
-		size_t bad;
-
-		snprintf(option, sizeof(option), "dnslist.%s.zone", list->title);
-		if (!dnslist_zone_ok(list->zone))
-			error(c, option, "must be set to the name of the list's zone");
-		snprintf(option, sizeof(option), "dnslist.%s.answers", list->title);
-		wrong = dnslist_parse(&list->answers, &ranges, &bad);
-		if (wrong != NULL)
-			error(c, option, "\"%s\" %s", list->answers.items[bad], wrong);
-		else if (ranges.count == 0)
-			error(c, option, "must name an answer");
-	}
-}
-
-/* Those who say who the client is, and those who have no limits. */
-static void
-check_few(struct check *c, const char *option, const struct conf_strings *networks)
-{
-	struct network n;
-
-	check_networks(c, option, networks);
-	for (size_t i = 0; i < networks->count; i++) {
-		if (network_parse(span_str(networks->items[i]), &n) == NULL &&
-		    network_is_everybody(&n))
-			warning(c, option, "\"%s\" is everybody", networks->items[i]);
-	}
-}
-
-static void
-check_domains(struct check *c, const char *option, const struct conf_strings *domains,
-    const char *const *values)
-{
-	size_t bad;
-	const char *wrong = domain_list_check(domains, values, &bad);
-
-	if (wrong != NULL)
-		error(c, option, "\"%s\" %s", domains->items[bad], wrong);
-}
-
-static void
-check_results(struct check *c)
-{
-	const char *id = c->conf->top.authserv_id;
-
-	if (id != NULL && !address_domain_ok(span_str(id)))
-		error(c, "authserv_id", "is not a domain name");
-}
-
-/* DMARC judges by what SPF and DKIM found. */
-static void
-check_dmarc(struct check *c)
-{
-	static const char *const policies[] = {"none", "quarantine", "reject", NULL};
-	const struct conf *conf = c->conf;
-
-	check_domains(c, "dmarc.override", &conf->dmarc.override, policies);
-	check_domains(c, "dmarc.trusted_sealers", &conf->dmarc.trusted_sealers, NULL);
-	if (conf->dmarc.check && conf->dmarc.enforce && !(conf->spf.check && conf->dkim.check))
-		warning(c, "dmarc.enforce",
-		    "policies are not enforced where spf.check or dkim.check is off");
-}
-
-static void
-check_clients(struct check *c)
-{
-	check_dnslists(c);
-	check_few(c, "proxy_from", &c->conf->top.proxy_from);
-	check_few(c, "trusted_relays", &c->conf->top.trusted_relays);
-	check_networks(c, "dmarc.trusted_forwarders", &c->conf->dmarc.trusted_forwarders);
-	check_dmarc(c);
-	check_results(c);
-	check_networks(c, "bare_lf_normalize", &c->conf->top.bare_lf_normalize);
-	check_networks(c, "bare_lf_reject", &c->conf->top.bare_lf_reject);
-}
-
 /* Whether a connection to ip:port would come back to us, as far as that can be seen here. */
 static bool
 is_ours(const struct conf *conf, const struct ip *ip, uint16_t port)
@@ -445,12 +343,13 @@ check_servers(struct check *c, const char *option, const struct conf_strings *se
 		const char *server = servers->items[i];
 
 		if (!ip_parse_port(span_str(server), false, &ip, &port))
-			error(c, option, "\"%s\" is not ADDRESS:PORT; IPv6 is written [::1]:628",
-			    server);
+			check_error(c, option,
+			    "\"%s\" is not ADDRESS:PORT; IPv6 is written [::1]:628", server);
 		else if (is_wildcard(&ip))
-			error(c, option, "\"%s\" is not the address of one host", server);
+			check_error(c, option, "\"%s\" is not the address of one host", server);
 		else if (is_ours(c->conf, &ip, port))
-			error(c, option, "\"%s\" is where this gateway itself listens", server);
+			check_error(
+			    c, option, "\"%s\" is where this gateway itself listens", server);
 	}
 }
 
@@ -470,11 +369,12 @@ check_backend_size(struct check *c, const struct conf_backend *b)
 
 	snprintf(option, sizeof(option), "backend.%s.message_size", b->title);
 	if (b->message_size == 0)
-		warning(c, option,
+		check_warning(c, option,
 		    "is not said, so that a message which the back end finds too large cannot be "
 		    "refused in time");
 	else if (b->message_size < needed)
-		error(c, option, "must be at least %llu, a small message and our header fields",
+		check_error(c, option,
+		    "must be at least %llu, a small message and our header fields",
 		    (unsigned long long)needed);
 }
 
@@ -487,20 +387,20 @@ check_program(struct check *c, const struct conf_backend *b)
 
 	snprintf(option, sizeof(option), "backend.%s.servers", b->title);
 	if (b->servers.count > 0)
-		error(c, option, "there are none with qmail-queue");
+		check_error(c, option, "there are none with qmail-queue");
 	snprintf(option, sizeof(option), "backend.%s.program", b->title);
 	if (b->program[0] != '/')
-		error(c, option, "must be a path from the root");
+		check_error(c, option, "must be a path from the root");
 	else if (stat(b->program, &st) != 0 || !S_ISREG(st.st_mode) || (st.st_mode & 0111) == 0)
-		error(c, option, "\"%s\" is no program", b->program);
+		check_error(c, option, "\"%s\" is no program", b->program);
 	else if ((st.st_mode & S_IWOTH) != 0)
-		error(c, option, "others than its owner may write \"%s\"", b->program);
+		check_error(c, option, "others than its owner may write \"%s\"", b->program);
 	snprintf(option, sizeof(option), "backend.%s.user", b->title);
 	if (geteuid() == 0 && b->user == NULL)
-		error(c, option, "must be set, as the gateway is started as root");
+		check_error(c, option, "must be set, as the gateway is started as root");
 	snprintf(option, sizeof(option), "backend.%s.group", b->title);
 	if (b->group != NULL && getgrnam(b->group) == NULL)
-		error(c, option, "there is no group \"%s\"", b->group);
+		check_error(c, option, "there is no group \"%s\"", b->group);
 }
 
 static void
@@ -512,12 +412,12 @@ check_backend(struct check *c, const struct conf_backend *b)
 	if (b->protocol == CONF_PROTOCOL_QMAIL_QUEUE)
 		check_program(c, b);
 	else if (b->servers.count == 0)
-		error(c, option, "must be set");
+		check_error(c, option, "must be set");
 	check_servers(c, option, &b->servers);
 	check_backend_size(c, b);
 	snprintf(option, sizeof(option), "backend.%s.reply_timeout", b->title);
 	if (b->reply_timeout >= c->conf->limits.reply_budget)
-		error(c, option, "must be below limits.reply_budget, %llu",
+		check_error(c, option, "must be below limits.reply_budget, %llu",
 		    (unsigned long long)c->conf->limits.reply_budget);
 }
 
@@ -527,14 +427,14 @@ check_backends(struct check *c)
 	unsigned local = 0;
 
 	if (c->conf->backend_count == 0)
-		error(c, "backend",
+		check_error(c, "backend",
 		    "there must be a section backend with the servers that take the mail");
 	for (size_t i = 0; i < c->conf->backend_count; i++) {
 		check_backend(c, &c->conf->backend[i]);
 		local += c->conf->backend[i].protocol == CONF_PROTOCOL_QMAIL_QUEUE;
 	}
 	if (local > 1)
-		error(c, "backend", "only one can have the protocol qmail-queue");
+		check_error(c, "backend", "only one can have the protocol qmail-queue");
 }
 
 /* ---- limits ---- */
@@ -560,8 +460,8 @@ check_times(struct check *c)
 
 	for (size_t i = 0; i < sizeof(nested) / sizeof(nested[0]); i++) {
 		if (nested[i].inner_s > nested[i].outer_s)
-			error(c, nested[i].inner, "must not be above %s, %llu", nested[i].outer,
-			    (unsigned long long)nested[i].outer_s);
+			check_error(c, nested[i].inner, "must not be above %s, %llu",
+			    nested[i].outer, (unsigned long long)nested[i].outer_s);
 	}
 }
 
@@ -609,7 +509,7 @@ check_descriptor_limit(struct check *c)
 	uint64_t there = check_raise_descriptors(needed);
 
 	if (there < needed)
-		error(c, "limits.sessions",
+		check_error(c, "limits.sessions",
 		    "%llu sessions need %llu descriptors for each worker, and the limit is %llu",
 		    (unsigned long long)c->conf->limits.sessions, (unsigned long long)needed,
 		    (unsigned long long)there);
@@ -625,7 +525,7 @@ check_memory(struct check *c)
 	struct sysinfo info;
 
 	if (l->message_memory / workers < l->message_size)
-		error(c, "limits.message_memory",
+		check_error(c, "limits.message_memory",
 		    "must be at least %llu, one largest message for each of %u workers",
 		    (unsigned long long)(l->message_size * workers), workers);
 	if (sysinfo(&info) == -1)
@@ -633,7 +533,7 @@ check_memory(struct check *c)
 	there = (uint64_t)info.totalram * info.mem_unit;
 	there = group < there ? group : there;
 	if (needed > there)
-		error(c, "limits.message_memory",
+		check_error(c, "limits.message_memory",
 		    "with %llu sessions %llu octets of memory are needed, and there are %llu",
 		    (unsigned long long)l->sessions, (unsigned long long)needed,
 		    (unsigned long long)there);
@@ -658,16 +558,16 @@ find_account(struct check *c, struct user *user)
 		user->uid = (uid_t)(base + (uint64_t)user->program);
 		account = getpwuid(user->uid);
 		if (account != NULL)
-			error(c, "uid_base", "gives %s the number %llu of the account \"%s\"",
+			check_error(c, "uid_base", "gives %s the number %llu of the account \"%s\"",
 			    program_name(user->program), (unsigned long long)user->uid,
 			    account->pw_name);
 		return;
 	}
 	account = getpwnam(user->name);
 	if (account == NULL)
-		error(c, user->option, "there is no account \"%s\"", user->name);
+		check_error(c, user->option, "there is no account \"%s\"", user->name);
 	else if (account->pw_uid == 0)
-		error(c, user->option, "must not be the superuser");
+		check_error(c, user->option, "must not be the superuser");
 	user->uid = account != NULL ? account->pw_uid : 0;
 }
 
@@ -691,7 +591,7 @@ check_users(struct check *c)
 		find_account(c, &users[i]);
 		for (size_t j = 0; j < i; j++) {
 			if (users[i].uid != 0 && users[i].uid == users[j].uid)
-				error(c, users[i].option, "is the account of %s too",
+				check_error(c, users[i].option, "is the account of %s too",
 				    program_name(users[j].program));
 		}
 	}
@@ -709,7 +609,7 @@ check_told(struct check *c)
 
 		if (!conf_put_pairs(c->conf, (enum program_id)p, &b, &count) ||
 		    count > SETUP_CONF_PAIRS)
-			error(c, "backend", "there are more servers than %s can be told",
+			check_error(c, "backend", "there are more servers than %s can be told",
 			    program_name((enum program_id)p));
 	}
 }
