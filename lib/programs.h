@@ -15,7 +15,7 @@ enum program_id {
 	PROGRAM_RESOLVERD,
 	PROGRAM_QUEUE_HANDOFF,
 	PROGRAM_QMAIL_QUEUE, /* runs qmail-queue for queue-handoff */
-	PROGRAM_CLI, /* gatehouse status, reload, stop */
+	PROGRAM_CLI,         /* gatehouse status, reload, stop */
 	PROGRAM_COUNT,
 };
 

@@ -3,7 +3,8 @@
 #include "lib/bug.h"
 
 enum {
-	GRANTED_OVERHEAD = 2 + 1 + 8 + 8 + 8 + 32, /* octets of a granted record besides its address */
+	GRANTED_OVERHEAD =
+	    2 + 1 + 8 + 8 + 8 + 32, /* octets of a granted record besides its address */
 };
 
 struct arena_block {
@@ -234,8 +235,7 @@ set_grant(struct transaction *t, struct recipient *r, const struct msg_rcpt_answ
 	r->generation = answer->generation;
 	r->expiry = answer->expiry;
 	memcpy(r->grant, answer->grant, sizeof(r->grant));
-	r->delivered_to =
-	    answer->delivered_to.len > 0 ? header_digest(answer->delivered_to) : 0;
+	r->delivered_to = answer->delivered_to.len > 0 ? header_digest(answer->delivered_to) : 0;
 	t->knows_loops = t->knows_loops || r->delivered_to != 0;
 	if (r->size_limit > 0 && r->size_limit < t->size_limit)
 		t->size_limit = r->size_limit;
