@@ -61,12 +61,13 @@ static struct overlay_entry *
 make_entry(struct span line, const char **error_out)
 {
 	struct overlay_entry *e = calloc(1, sizeof(*e) + line.len + ADDRESS_MAX + 2);
-	uint8_t *copy = (uint8_t *)(e + 1);
+	uint8_t *copy;
 	struct buf address;
 
 	*error_out = "out of memory";
 	if (e == NULL)
 		return NULL;
+	copy = (uint8_t *)(e + 1);
 	memcpy(copy, line.p, line.len);
 	e->line = span_of(copy, line.len);
 	if (list_parse(e->line, &e->said, error_out) != LIST_ENTRY ||
