@@ -33,6 +33,19 @@ def everybody():
     return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
 
 
+def with_argument(text):
+    """Those that have it in their command line."""
+    found = []
+    for pid in everybody():
+        try:
+            with open("/proc/%d/cmdline" % pid, "rb") as f:
+                if text.encode() in f.read():
+                    found.append(pid)
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return found
+
+
 def children(pid):
     """Pids of the living children, oldest first."""
     found = []

@@ -5,6 +5,7 @@ import subprocess
 import unittest
 
 import nsd
+import processes
 from dkim import Signer
 from gatehouse import Gatehouse, program
 from place import Directory
@@ -101,8 +102,7 @@ class Explain(unittest.TestCase):
 
     def test_nothing_is_left_behind(self):
         self.explain(ip=GOOD)
-        left = subprocess.run(["pgrep", "-f", self.gateway.configuration], stdout=subprocess.PIPE)
-        self.assertEqual(left.stdout, b"")
+        self.assertEqual(processes.with_argument(self.gateway.configuration), [])
 
 
 if __name__ == "__main__":
