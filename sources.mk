@@ -143,6 +143,7 @@ SRC_lookupd := \
 	lookupd/fault.c \
 	lookupd/guard.c \
 	lookupd/inspect.c \
+	lookupd/installations.c \
 	lookupd/keymap.c \
 	lookupd/ldif.c \
 	lookupd/ldif_source.c \

@@ -105,6 +105,7 @@ build_domain(const struct collected_domain *from, struct domain *d_out)
 	    .has_aliases = from->has_aliases,
 	    .owner_request = from->owner_request,
 	    .patterns = from->patterns,
+	    .boxes = from->boxes,
 	    .delimiters = from->delimiters,
 	    .charset = from->charset,
 	    .class = from->class,

@@ -69,6 +69,15 @@ collection_header(struct collection *c, uint8_t type, struct span octets)
 	return a->octets.p != NULL ? 0 : -1;
 }
 
+bool
+collection_has_header(const struct collection *c, uint8_t type)
+{
+	for (const struct collected_attr *a = c->first_attr; a != NULL; a = a->next)
+		if (a->type == type)
+			return true;
+	return false;
+}
+
 /* ---- domains and routes ------------------------------------------------------------------------ */
 
 struct collected_domain *

@@ -31,6 +31,8 @@ struct collected_domain {
 	struct span delimiters, charset;
 	uint32_t patterns; /* number of its P record; 0: none */
 	bool has_prefix, has_aliases, owner_request;
+	const struct installation *of; /* the one that has it, NULL: none */
+	uint16_t boxes;                /* of the record */
 	uint8_t wild_octets[32];
 	size_t wild_octet_count;
 	uint8_t wild_lengths[LAYOUT_BITS_LEN];
@@ -103,6 +105,8 @@ enum collection_status collection_put(struct collection *c, struct collected_dom
 
 /* Appends an attribute to the header. Returns: 0 or -1. */
 int collection_header(struct collection *c, uint8_t type, struct span octets);
+
+bool collection_has_header(const struct collection *c, uint8_t type);
 
 /* A copy that lives as long as the collection; NULL when memory is out. */
 struct span collection_keep(struct collection *c, struct span octets);

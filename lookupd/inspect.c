@@ -249,7 +249,7 @@ put_number(struct span key, FILE *to)
 	uint32_t table;
 	uint16_t route;
 
-	if (key.p[0] == KEY_ROUTE && cursor_u16(&c, &route))
+	if ((key.p[0] == KEY_ROUTE || key.p[0] == KEY_BOXES) && cursor_u16(&c, &route))
 		fprintf(to, " %u", route);
 	else if (key_is_recipient(key) && cursor_u32(&c, &table))
 		fprintf(to, " %" PRIu32, table);

@@ -62,7 +62,19 @@ enum layout_key {
 	KEY_ROUTE = 'R',        /* + route u16 */
 	KEY_PATTERNS = 'P',     /* + list u32: rules for what has no record of its own */
 	KEY_TABLE = 'T',        /* + table u32: how a table is asked that a leaf leads to */
+	/*
+	 * + installation u16, then the key of a box as the first installation has it; and nothing
+	 * behind it: of the attributes of the header those that are about boxes.
+	 */
+	KEY_BOXES = 'B',
 };
+
+/*
+ * Installations of mail systems in one database. The boxes of the first one have no number in
+ * their keys. From LAYOUT_NO_BOXES on they have no boxes at all: their number only tells them
+ * apart.
+ */
+enum { LAYOUT_NO_BOXES = 0x8000 };
 
 /* An attribute type with this bit may be ignored by who does not know it. */
 enum { ATTR_IGNORABLE = 0x80 };
@@ -83,11 +95,12 @@ enum {
 	HEADER_ACCOUNT_LENGTHS = 21,  /* set of lengths that u keys have */
 	HEADER_BREAK = 22,            /* the octet between account and extension */
 	HEADER_ALIAS_CONTROLLER = 23, /* controller of boxes without another */
-	HEADER_OWN_ADDRESS = 24,      /* 16 octets, repeated: addresses of the back end */
-	HEADER_LITERAL_DOMAIN = 25,   /* domain that stands for those addresses */
-	HEADER_APPENDED = 27,         /* octets that SMTP appends to each address (RELAYCLIENT) */
-	HEADER_PATTERN = 26,          /* repeated, in order: regular expression, NUL, leaf */
-	HEADER_SOURCE = 0x81,         /* repeated: 32 octets SHA-256, then KIND:NAME */
+	HEADER_OWN_ADDRESS = 24, /* 16 octets, repeated: addresses of the back end; the domain that
+	                             * stands for it, or nothing: that of the next attribute */
+	HEADER_LITERAL_DOMAIN = 25, /* domain that stands for those addresses */
+	HEADER_APPENDED = 27,       /* octets that SMTP appends to each address (RELAYCLIENT) */
+	HEADER_PATTERN = 26,        /* repeated, in order: regular expression, NUL, leaf */
+	HEADER_SOURCE = 0x81,       /* repeated: 32 octets SHA-256, then KIND:NAME */
 	/* u64 each: generation before, domains lost, accepting leaves of boxes before, of these no more */
 	HEADER_BEFORE = 0x82,
 	HEADER_FORCED = 0x83, /* empty: whatever was lost, it is meant */
@@ -129,6 +142,7 @@ enum {
 	DOMAIN_OWNER_REQUEST = 12, /* empty: owner-... and ...-request are never cut */
 	DOMAIN_PATTERNS = 13,      /* u32: a P record */
 	DOMAIN_HOST = 14,          /* of T records, u32: names end in @domain; octets before them */
+	DOMAIN_BOXES = 15,         /* u16, the installation that has it; none: the first */
 	DOMAIN_COUNT = 0x81,       /* u64, recipients */
 	DOMAIN_ACCEPTS = 0x82,     /* u64, recipients that are accepted */
 	DOMAIN_BEFORE = 0x83,      /* u64 accepted by the database before, u64 of these no more */

@@ -9,6 +9,9 @@
 /* A box on its way: controller, extension, file. */
 struct box {
 	struct question *q;
+	const struct boxes *of; /* the installation */
+	struct boxes room;      /* for one that is not the first */
+	uint16_t number;        /* its number; 1: the first */
 	uint8_t octets[BOX_MAX];
 	struct span name; /* of octets, lower case */
 	struct controller controller;
@@ -23,10 +26,42 @@ struct box {
 
 /* ---- who has it ----------------------------------------------------------------------------------- */
 
+/* The installation that has the domain. Returns: as of lookup_get. */
+static enum cdbfile_status
+find_boxes(struct box *b)
+{
+	uint8_t octets[4];
+	struct buf key = BUF_OVER(octets);
+	struct span value;
+	enum cdbfile_status status;
+	enum record_status decoded;
+
+	b->number = b->q->boxes > 0 ? b->q->boxes : 1;
+	b->of = &b->q->db->header.boxes;
+	if (b->number == 1)
+		return CDBFILE_FOUND;
+	b->room = (struct boxes){0};
+	b->of = &b->room;
+	if (b->number >= LAYOUT_NO_BOXES)
+		return CDBFILE_FOUND;
+	key_put_boxes(&key, b->number);
+	status = lookup_get(b->q, buf_span(&key), &value);
+	if (status == CDBFILE_NONE) {
+		lookup_trouble(b->q, "an installation is missing", false);
+		return CDBFILE_BAD;
+	}
+	decoded = status == CDBFILE_FOUND ? boxes_decode(value, &b->room) : RECORD_OK;
+	if (decoded == RECORD_OK)
+		return status;
+	lookup_record_trouble(b->q, decoded);
+	return CDBFILE_BAD;
+}
+
 /* Returns: STEP_NEXT, and the name, when mail for the address comes to a box. */
 static enum step
-find_prefix(struct question *q, struct span *prefix_out)
+find_prefix(struct box *b, struct span *prefix_out)
 {
+	struct question *q = b->q;
 	uint8_t octets[KEY_MAX];
 	struct buf key = BUF_OVER(octets);
 	bool addresses = q->found && (q->record.flags & DOMAIN_HAS_ADDRESSES);
@@ -52,7 +87,7 @@ find_prefix(struct question *q, struct span *prefix_out)
 	if (q->has_prefix)
 		*prefix_out = q->prefix;
 	else if (!(q->found && (q->record.flags & DOMAIN_TABLE)))
-		*prefix_out = q->db->header.default_prefix;
+		*prefix_out = b->of->default_prefix;
 found:
 	if (prefix_out->len > LAYOUT_PREFIX_MAX)
 		return lookup_record_trouble(q, RECORD_MALFORMED);
@@ -82,9 +117,10 @@ take_controller(struct box *b, struct span value, size_t rest_at)
 static enum cdbfile_status
 get(struct box *b, enum layout_key type, struct span name, struct span *value_out)
 {
-	uint8_t octets[1 + BOX_MAX];
+	uint8_t octets[4 + BOX_MAX];
 	struct buf key = BUF_OVER(octets);
 
+	key_put_boxes(&key, b->number);
 	buf_put_u8(&key, (uint8_t)type);
 	buf_put_span(&key, name);
 	BUG_ON(key.full);
@@ -95,7 +131,7 @@ get(struct box *b, enum layout_key type, struct span name, struct span *value_ou
 static enum cdbfile_status
 get_prefix(struct box *b, struct span *value_out, size_t *rest_at_out)
 {
-	const struct header *h = &b->q->db->header;
+	const struct boxes *h = b->of;
 
 	for (size_t len = b->name.len; len > 0; len--) {
 		enum cdbfile_status status;
@@ -115,7 +151,7 @@ get_prefix(struct box *b, struct span *value_out, size_t *rest_at_out)
 static enum cdbfile_status
 get_account(struct box *b, struct span *value_out, size_t *rest_at_out)
 {
-	const struct header *h = &b->q->db->header;
+	const struct boxes *h = b->of;
 	size_t len = b->name.len < LAYOUT_ACCOUNT_MAX ? b->name.len : LAYOUT_ACCOUNT_MAX;
 
 	for (;; len--) {
@@ -161,7 +197,7 @@ find_controller(struct box *b)
 		return STEP_DECIDED;
 	if (status == CDBFILE_FOUND)
 		return take_controller(b, value, rest_at);
-	value = b->q->db->header.alias_controller;
+	value = b->of->alias_controller;
 	/* Without the account alias qmail puts mail off. */
 	return value.len > 0 ? take_controller(b, value, 0)
 	                     : lookup_verdict(b->q, LEAF_DEFER, MATCH_BOX);
@@ -420,7 +456,7 @@ lookup_step_box(struct question *q)
 	struct buf name = BUF_OVER(b.octets);
 	struct span prefix;
 
-	if (find_prefix(q, &prefix) == STEP_DECIDED)
+	if (find_boxes(&b) == CDBFILE_BAD || find_prefix(&b, &prefix) == STEP_DECIDED)
 		return STEP_DECIDED;
 	if (prefix.len > 0) {
 		buf_put_lower(&name, prefix);
@@ -431,7 +467,7 @@ lookup_step_box(struct question *q)
 	b.name = buf_span(&name);
 	if (b.name.len == 0)
 		return lookup_verdict(q, LEAF_DISCARD, MATCH_BOX);
-	if (q->db->header.flags & HEADER_FLAG_ASSIGN_BAD)
+	if (b.of->unreadable)
 		return lookup_verdict(q, LEAF_DEFER, MATCH_BOX);
 	return find_controller(&b) == STEP_DECIDED ? STEP_DECIDED : apply_controller(&b);
 }

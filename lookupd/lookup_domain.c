@@ -27,16 +27,18 @@ parse_literal(struct span domain, uint8_t out[16])
 	return true;
 }
 
-static bool
-owns(const struct header *h, const uint8_t ip[16])
+/* The domain that an address of a back end stands for; empty: it is none. */
+static struct span
+domain_of_literal(const struct header *h, const uint8_t ip[16])
 {
 	struct cursor c = cursor_over(h->attributes);
 	struct attr a;
 
 	while (c.left > 0 && attr_next(&c, &a) == RECORD_OK)
-		if (a.type == HEADER_OWN_ADDRESS && span_eq(a.octets, span_of(ip, 16)))
-			return true;
-	return false;
+		if (a.type == HEADER_OWN_ADDRESS &&
+		    span_eq(span_head(a.octets, 16), span_of(ip, 16)))
+			return a.octets.len > 16 ? span_from(a.octets, 16) : h->literal_domain;
+	return span_of(NULL, 0);
 }
 
 /* What the back end appends to each address that its SMTP server takes. */
@@ -66,9 +68,12 @@ lookup_step_literal(struct question *q)
 	const struct header *h = &q->db->header;
 	uint8_t ip[16];
 
-	if (h->literal_domain.len > 0 && q->from == LOOKUP_FROM_OUTSIDE &&
-	    parse_literal(q->domain, ip) && owns(h, ip))
-		q->domain = h->literal_domain;
+	if (q->from == LOOKUP_FROM_OUTSIDE && parse_literal(q->domain, ip)) {
+		struct span domain = domain_of_literal(h, ip);
+
+		if (domain.len > 0)
+			q->domain = domain;
+	}
 	return h->appended.len > 0 ? append(q) : STEP_NEXT;
 }
 
@@ -101,9 +106,14 @@ get_domain(struct question *q, enum layout_key type, struct span name, struct do
 	return CDBFILE_BAD;
 }
 
+/* Of several installations the one counts that has the longest name. */
 static void
 note(struct question *q, const struct domain *d)
 {
+	if (q->boxes == 0)
+		q->boxes = d->boxes;
+	else if (d->boxes != 0 && d->boxes != q->boxes)
+		return;
 	q->served = q->served || (d->flags & DOMAIN_SERVED) != 0;
 	q->accept = q->accept || (d->flags & DOMAIN_ACCEPT) != 0;
 	if ((d->flags & DOMAIN_VIRTUAL) && !q->has_prefix) {
@@ -160,6 +170,7 @@ lookup_step_domain(struct question *q)
 	q->found = q->served = q->accept = q->has_prefix = false;
 	q->record = (struct domain){0};
 	q->prefix = span_of(NULL, 0);
+	q->boxes = 0;
 	if (note_exact(q) == CDBFILE_BAD || note_suffixes(q) == CDBFILE_BAD)
 		return STEP_DECIDED;
 	return STEP_NEXT;

@@ -23,6 +23,7 @@ struct question {
 	/* What the records of the domain and of the domains above it say together. */
 	bool served, accept, has_prefix;
 	struct span prefix;
+	uint16_t boxes; /* the installation that has the domain, as in struct domain */
 	bool redirected;
 	struct lookup_result *r;
 };

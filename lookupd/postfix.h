@@ -88,6 +88,8 @@ struct postfix {
 	bool failed, trouble; /* as in struct postfix_reader */
 	/* Of tables, of rules in them, and of domains elsewhere. */
 	struct postfix_said *said, *said_rules, *said_remote;
+	struct postfix_said *elsewhere; /* domains that another source has; no words */
+	struct span backend;            /* that gets its mail, or empty */
 	/* While an address is judged: what is asked for an unknown local part or extension. */
 	struct postfix_notes *notes;
 	bool whole;             /* the key is a whole address or domain: rules are asked, too */

@@ -2,6 +2,7 @@
 
 #include "lookupd/postfix_files.h"
 #include "lookupd/postfix_rules.h"
+#include "lookupd/record.h"
 
 static const struct span nothing = {NULL, 0};
 
@@ -401,17 +402,25 @@ word_of(struct span text, enum postfix_word *word_out)
 	return false;
 }
 
-static bool
-take_said(struct postfix *p, struct postfix_said **list, struct span name, struct span value)
+static struct postfix_said *
+add_said(struct postfix *p, struct postfix_said **list, struct span name)
 {
 	struct postfix_said *s = pool_take(&p->pool, sizeof(*s));
 
 	if (s == NULL)
-		return out_of_memory(p);
+		return out_of_memory(p), NULL;
 	s->name = name;
 	s->next = *list;
 	*list = s;
-	return word_of(value, &s->word);
+	return s;
+}
+
+static bool
+take_said(struct postfix *p, struct postfix_said **list, struct span name, struct span value)
+{
+	struct postfix_said *s = add_said(p, list, name);
+
+	return s != NULL && word_of(value, &s->word);
 }
 
 static bool
@@ -432,6 +441,12 @@ take_option(struct postfix *p, struct span option)
 	if (span_eq(name, SPAN("strict"))) {
 		p->strict = span_eq(value, SPAN("yes"));
 		return p->strict || span_eq(value, SPAN("no"));
+	}
+	if (span_eq(name, SPAN("elsewhere")))
+		return value.len > 0 && add_said(p, &p->elsewhere, value) != NULL;
+	if (span_eq(name, SPAN("backend"))) {
+		p->backend = value;
+		return record_name_ok(value);
 	}
 	if (span_eq(name, SPAN("bin")))
 		p->bin = pool_string(&p->pool, value);
@@ -455,7 +470,8 @@ take_options(struct postfix *p, struct span text)
 		comma = span_find(text, ',');
 		if (!take_option(p, span_head(text, comma))) {
 			report_error(p->report, p->source, 0,
-			    "an option is bin=DIR, root=DIR, passwd=FILE, strict=yes, remote=WORD, "
+			    "an option is bin=DIR, root=DIR, passwd=FILE, backend=NAME, "
+			    "elsewhere=DOMAIN, strict=yes, remote=WORD, "
 			    "remote:DOMAIN=WORD, map:TYPE:NAME=WORD or rule:FILE:LINE=WORD; a WORD "
 			    "is ignore, accept "
 			    "or defer",

@@ -1,6 +1,7 @@
 #include "lookupd/postfix_source.h"
 
 #include "lib/address.h"
+#include "lookupd/installations.h"
 #include "lookupd/postfix_names.h"
 #include "lookupd/postfix_rules.h"
 
@@ -10,6 +11,8 @@ struct emitter {
 	struct postfix *p;
 	struct postfix_names *names;
 	struct collection *c;
+	const struct installation *of;
+	uint16_t route;
 	struct collected_domain *d;
 	struct span domain; /* that is being written */
 	struct leaf any;    /* for a local part that no table has */
@@ -334,6 +337,48 @@ put_name(struct emitter *e, const struct origins *o, struct span local)
 
 /* ---- domains ------------------------------------------------------------------------------------------------------ */
 
+static bool
+is_elsewhere(const struct postfix *p, struct span name)
+{
+	for (const struct postfix_said *s = p->elsewhere; s != NULL; s = s->next)
+		if (span_eq_nocase(s->name, name))
+			return true;
+	return false;
+}
+
+/* Names that every host has; nobody outside writes to them. */
+static bool
+is_everywhere(struct span name)
+{
+	return name.p[0] == '[' || span_eq(name, SPAN("localhost")) ||
+	       span_eq(name, SPAN("localhost.localdomain"));
+}
+
+/* Returns: false when another source has the domain, perhaps after an error. */
+static bool
+claim(struct emitter *e, struct span name)
+{
+	struct place place = {e->p->source, 0};
+
+	e->d = collection_domain(e->c, name, place);
+	if (e->d == NULL) {
+		e->p->failed = e->p->trouble = true;
+		return false;
+	}
+	if (e->d->of != NULL && e->d->of != e->of && is_everywhere(name))
+		return false;
+	if (e->d->told && e->d->real.len > 0)
+		report_error(e->p->report, e->d->place.source, e->d->place.line,
+		    "a list says that this domain is an alias, and Postfix has it", name);
+	else if (installations_claim(e->d, e->of, place, e->p->report)) {
+		if (e->d->route == 0)
+			e->d->route = e->route;
+		return true;
+	}
+	e->p->failed = true;
+	return false;
+}
+
 /* Returns: false when it is not served, or another one stands for it. */
 static bool
 begin_domain(struct emitter *e, struct span name)
@@ -347,16 +392,13 @@ begin_domain(struct emitter *e, struct span name)
 	postfix_rewrite(e->p, &a);
 	domain = postfix_domain(postfix_span(&a));
 	class = postfix_class_of(e->p, domain);
-	if (class == POSTFIX_CLASS_DEFAULT)
+	if (class == POSTFIX_CLASS_DEFAULT || is_elsewhere(e->p, name))
 		return false;
 	e->below_relay = class != POSTFIX_CLASS_RELAY &&
 	                 postfix_has_parent(e->p, &e->p->is.relay_domains, domain,
 			     postfix_parent_style(e->p, "relay_domains"));
-	e->d = collection_domain(e->c, name, (struct place){e->p->source, 0});
-	if (e->d == NULL) {
-		e->p->failed = e->p->trouble = true;
+	if (!claim(e, name))
 		return false;
-	}
 	/* append_dot_mydomain: a short name is asked for as the long one. */
 	if (!span_eq_nocase(domain, name)) {
 		e->d->real = collection_keep(e->c, domain);
@@ -431,6 +473,15 @@ emit_below(struct emitter *e, struct span name)
 		e->p->failed = e->p->trouble = true;
 		return;
 	}
+	if (d->of != e->of && d->kept) {
+		report_error(e->p->report, e->p->source, 0,
+		    "another source has the names below this domain already", d->item.key);
+		e->p->failed = true;
+		return;
+	}
+	d->of = e->of;
+	d->kept = true;
+	d->domain.route = e->route;
 	d->domain.flags |= DOMAIN_SERVED | (leaf.verdict == LEAF_ACCEPT ? DOMAIN_ACCEPT : 0);
 	e->remote += leaf.verdict == LEAF_RELAY;
 	e->records++;
@@ -529,15 +580,29 @@ emit_rules(struct emitter *e)
 }
 
 static void
+begin_all(struct emitter *e)
+{
+	struct place place = {e->p->source, 0};
+
+	e->of = rules_begin(&e->c->rules, e->p->source, false);
+	if (e->of == NULL ||
+	    collection_route(e->c, e->p->backend, place, &e->route) != COLLECTION_ADDED)
+		e->p->failed = e->p->trouble = true;
+}
+
+static void
 emit_all(struct emitter *e)
 {
-	emit_rules(e);
+	begin_all(e);
+	if (!e->p->failed)
+		emit_rules(e);
 	for (const struct postfix_named_domain *d = e->names->first; d != NULL && !e->p->failed;
 	     d = d->next)
 		emit_domain(e, d);
 	if (!e->p->failed)
 		emit_all_below(e);
-	if (!e->p->failed && collection_header(e->c, HEADER_DEFAULT_DOMAIN, e->p->is.myorigin) < 0)
+	if (!e->p->failed && !collection_has_header(e->c, HEADER_DEFAULT_DOMAIN) &&
+	    collection_header(e->c, HEADER_DEFAULT_DOMAIN, e->p->is.myorigin) < 0)
 		e->p->failed = e->p->trouble = true;
 	if (e->p->failed)
 		return;

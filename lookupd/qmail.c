@@ -7,7 +7,7 @@
 
 static const char *const option_names[] = {"root", "passwd", "group", "stat", "aliasempty", "break",
     "sticky", "strict", "backend", "own", "relay", "relayclient", "extensions", "users", "qmail",
-    "program:", "rule:", "account:", "relay:", NULL};
+    "elsewhere", "program:", "rule:", "account:", "relay:", NULL};
 
 /* ---- what the files of qmail share ------------------------------------------------------------ */
 
@@ -102,7 +102,7 @@ take_relay(struct qmail *q)
 	    (!options_verdict(value, &v) || (v != LEAF_ACCEPT && v != LEAF_UNKNOWN)))
 		wrong_option(q, "relay= is accept or refuse", value);
 	if (v == LEAF_ACCEPT)
-		q->rules->relay_all = true;
+		q->of->relay_all = true;
 }
 
 static void
@@ -117,7 +117,7 @@ take_options(struct qmail *q)
 	q->patrn = 002;
 	q->ignore_sticky = is_yes(q, "sticky");
 	q->extensions = is_yes(q, "extensions");
-	q->rules->strict = q->rules->strict || is_yes(q, "strict");
+	q->of->strict = is_yes(q, "strict");
 	take_break(q);
 	take_relay(q);
 	value = options_get(&q->options, "users");
@@ -193,28 +193,19 @@ take_accounts(struct qmail *q)
 
 /* ---- the whole ------------------------------------------------------------------------------------------ */
 
-/* One database has the boxes of one installation: their names are not told apart. */
-static bool
-claim(struct qmail *q)
-{
-	if (q->rules->claimed_by == NULL) {
-		q->rules->claimed_by = q->source;
-		return true;
-	}
-	report_error(q->report, NULL, 0,
-	    "a database has the boxes of one installation of qmail; qmail: also reads the "
-	    "domains of vpopmail. The other one is",
-	    span_str(q->rules->claimed_by));
-	q->failed = true;
-	return false;
-}
-
 static void
 read_all(struct qmail *q)
 {
+	q->of = rules_begin(q->rules, q->source, true);
+	if (q->of == NULL) {
+		qmail_no_memory(q);
+		return;
+	}
 	take_options(q);
 	if (!q->failed)
 		take_accounts(q);
+	if (!q->failed)
+		qmail_default_domain(q);
 	if (!q->failed)
 		qmail_boxes(q);
 	if (!q->failed)
@@ -244,8 +235,7 @@ run(struct qmail *q, const char *text, uint8_t digest_out[DIGEST_LEN])
 			if (q->dir == NULL)
 				q->dir = "/var/qmail";
 		}
-		if (claim(q))
-			read_all(q);
+		read_all(q);
 	}
 	digest_final(&digest, digest_out);
 	keymap_clear(&q->targets);

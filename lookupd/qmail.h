@@ -38,8 +38,11 @@ struct qmail {
 	struct accounts accounts;
 	struct collection *c;
 	struct rules *rules;
+	struct installation *of;
 	struct report *report;
 	struct span aliasempty;
+	struct span default_domain; /* of forwards without one; empty: that of the header */
+	struct span literal_domain; /* the same, of address literals */
 	uint8_t breaks[1];
 	size_t break_count;
 	uint32_t patrn; /* bits that no home and no file may have */
@@ -76,7 +79,8 @@ bool qmail_load(struct qmail *q, const char *path, size_t max, struct span *octe
 /* Whether a path is there, and how old. */
 bool qmail_mtime(struct qmail *q, const char *path, int64_t *mtime_out);
 
-/* qmail_domains.c: control files. */
+/* qmail_domains.c: control files. Forwards need the default domain first. */
+void qmail_default_domain(struct qmail *q);
 void qmail_domains(struct qmail *q);
 
 /* qmail_boxes.c: assignments and accounts. */

@@ -46,10 +46,11 @@ static void
 put(struct qmail *q, enum layout_key type, struct span box, struct span value,
     struct provenance from)
 {
-	uint8_t octets[1 + BOX_LONGEST];
+	uint8_t octets[4 + BOX_LONGEST];
 	struct buf key = BUF_OVER(octets);
 	bool is_new;
 
+	key_put_boxes(&key, q->of->number);
 	buf_put_u8(&key, (uint8_t)type);
 	buf_put_span(&key, box);
 	if (key.full) {
@@ -250,11 +251,12 @@ take_assignments(struct qmail *q)
 bool
 qmail_assigned(struct qmail *q, struct span prefix)
 {
-	uint8_t octets[1 + BOX_LONGEST];
+	uint8_t octets[4 + BOX_LONGEST];
 
 	for (size_t len = prefix.len; len > 0; len--) {
 		struct buf key = BUF_OVER(octets);
 
+		key_put_boxes(&key, q->of->number);
 		buf_put_u8(&key, KEY_BOX_PREFIX);
 		buf_put_lower(&key, span_head(prefix, len));
 		if (!key.full && rules_find(q->rules, buf_span(&key)) != NULL)
@@ -366,20 +368,27 @@ take_alias(struct qmail *q)
 	q->alias_controller = pool_copy(&q->tree.pool, buf_span(&value));
 }
 
-static void
-put_header(struct qmail *q)
+static struct span
+keep(struct qmail *q, const void *octets, size_t len)
 {
-	struct span wild = span_of(q->wild, q->wild_count);
+	struct span kept = pool_copy(&q->rules->pool, span_of(octets, len));
 
-	if ((wild.len > 0 && collection_header(q->c, HEADER_WILD_OCTETS, wild) < 0) ||
-	    collection_header(
-		q->c, HEADER_PREFIX_LENGTHS, span_of(q->prefix_lengths, LAYOUT_BITS_LEN)) < 0 ||
-	    collection_header(
-		q->c, HEADER_ACCOUNT_LENGTHS, span_of(q->account_lengths, LAYOUT_BITS_LEN)) < 0 ||
-	    collection_header(q->c, HEADER_BREAK, span_of(q->breaks, q->break_count)) < 0 ||
-	    (q->alias_controller.len > 0 &&
-		collection_header(q->c, HEADER_ALIAS_CONTROLLER, q->alias_controller) < 0))
+	if (kept.p == NULL)
 		qmail_no_memory(q);
+	return kept;
+}
+
+static void
+note_boxes(struct qmail *q)
+{
+	struct boxes *b = &q->of->boxes;
+
+	b->wild_octets = keep(q, q->wild, q->wild_count);
+	b->prefix_lengths = keep(q, q->prefix_lengths, LAYOUT_BITS_LEN);
+	b->account_lengths = keep(q, q->account_lengths, LAYOUT_BITS_LEN);
+	b->breaks = keep(q, q->breaks, q->break_count);
+	b->alias_controller = q->alias_controller;
+	b->unreadable = q->bad_assign;
 }
 
 void
@@ -393,5 +402,5 @@ qmail_boxes(struct qmail *q)
 			take_account(q, a);
 		take_alias(q);
 	}
-	put_header(q);
+	note_boxes(q);
 }

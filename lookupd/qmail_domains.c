@@ -49,11 +49,59 @@ warn_suspicious(struct qmail *q, const struct control_file *f, uint32_t line, st
 
 /* ---- domains -------------------------------------------------------------------------------------- */
 
+enum { KEPT = DOMAIN_LOCAL | DOMAIN_VIRTUAL | DOMAIN_HAS_ADDRESSES };
+
+/* elsewhere=DOMAIN: another source says what holds for it. */
+static bool
+is_elsewhere(const struct qmail *q, struct span name)
+{
+	for (const struct option_given *g = q->options.first; g != NULL; g = g->next)
+		if (strcmp(g->name, "elsewhere") == 0 && span_eq_nocase(span_str(g->value), name))
+			return true;
+	return false;
+}
+
+/*
+ * A domain that another installation has named: who only sends its mail on leaves it to who
+ * keeps it, and two cannot keep it.
+ * Returns: whether it is that of this installation now.
+ */
+static bool
+take_over(
+    struct qmail *q, struct rule_domain *d, bool keeps, uint16_t flags, struct provenance from)
+{
+	if (!keeps) {
+		if (!d->kept)
+			d->domain.flags |= flags & DOMAIN_SERVED;
+		return false;
+	}
+	if (!d->kept) {
+		d->domain = (struct domain){0};
+		d->of = q->of;
+		d->from = d->served_from = from;
+		return true;
+	}
+	/* Nobody outside writes to it. */
+	if (span_eq(d->item.key, SPAN("localhost")))
+		return false;
+	report_error(q->report, from.place.source, from.place.line,
+	    "another source has this domain already; one of them says elsewhere=DOMAIN",
+	    d->item.key);
+	report_warning(
+	    q->report, d->from.place.source, d->from.place.line, "this is the place", d->item.key);
+	q->failed = true;
+	return false;
+}
+
 static void
 flag(struct qmail *q, struct span name, uint16_t flags, struct provenance from)
 {
+	/* What is only served is kept too where every domain is virtual. */
+	bool keeps = (flags & KEPT) != 0 || q->of->boxes.default_prefix.len > 0;
 	struct rule_domain *d;
 
+	if (is_elsewhere(q, name))
+		return;
 	if (name.len > ADDRESS_DOMAIN_MAX) {
 		report_warning(q->report, from.place.source, from.place.line,
 		    "longer than any domain: never asked for", span_head(name, 80));
@@ -64,6 +112,9 @@ flag(struct qmail *q, struct span name, uint16_t flags, struct provenance from)
 		qmail_no_memory(q);
 		return;
 	}
+	if (d->of != q->of && !take_over(q, d, keeps, flags, from))
+		return;
+	d->kept = d->kept || keeps;
 	if (flags & (DOMAIN_LOCAL | DOMAIN_VIRTUAL))
 		d->from = from;
 	if (flags & DOMAIN_SERVED)
@@ -122,6 +173,8 @@ take_virtual_address(
 	if (key.full)
 		return;
 	flag(q, span_from(address, at + 1), DOMAIN_HAS_ADDRESSES, from);
+	if (is_elsewhere(q, span_from(address, at + 1)))
+		return;
 	rule = rules_add(q->rules, buf_span(&key), prefix, from, NULL);
 	if (rule == NULL) {
 		qmail_no_memory(q);
@@ -141,7 +194,7 @@ take_virtual_domain(struct qmail *q, struct span domain, struct span prefix, str
 	if (domain.len > ADDRESS_DOMAIN_MAX)
 		return;
 	d = rules_domain(q->rules, domain, from);
-	if (d == NULL)
+	if (d == NULL || d->of != q->of || is_elsewhere(q, domain))
 		return;
 	d->domain.prefix = pool_copy(&q->rules->pool, prefix);
 	d->domain.has_prefix = true;
@@ -193,8 +246,7 @@ take_virtuals(struct qmail *q)
 		take_virtual(q, entry, (struct provenance){{f.path, c.number}, "a virtual domain"},
 		    &by_default);
 	}
-	if (by_default.len > 0 && collection_header(q->c, HEADER_DEFAULT_VIRTUAL, by_default) < 0)
-		qmail_no_memory(q);
+	q->of->boxes.default_prefix = by_default;
 }
 
 /* ---- rcpthosts ------------------------------------------------------------------------------------------ */
@@ -255,7 +307,7 @@ take_more(struct qmail *q)
 }
 
 static void
-take_served(struct qmail *q, uint32_t *flags)
+take_served(struct qmail *q)
 {
 	struct control_file f = load(q, "control/rcpthosts");
 	struct control c = control_over(f.text);
@@ -266,7 +318,7 @@ take_served(struct qmail *q, uint32_t *flags)
 		    "is not there: qmail takes mail for every domain; here only what it keeps is "
 		    "accepted",
 		    span_of(NULL, 0));
-		*flags |= HEADER_FLAG_OPEN;
+		q->of->open = true;
 		return;
 	}
 	while (control_next(&c, &entry)) {
@@ -281,12 +333,12 @@ take_served(struct qmail *q, uint32_t *flags)
 static void
 take_relayed(struct qmail *q)
 {
-	static const uint16_t kept = DOMAIN_LOCAL | DOMAIN_VIRTUAL | DOMAIN_HAS_ADDRESSES;
-
 	for (struct rule_domain *d = q->rules->first_domain; d != NULL; d = d->next) {
 		enum leaf_verdict word;
-		bool remote = d->domain.flags & DOMAIN_SERVED && !(d->domain.flags & kept);
+		bool remote = d->domain.flags & DOMAIN_SERVED && !(d->domain.flags & KEPT);
 
+		if (d->of != q->of && d->kept)
+			continue;
 		if (options_word(&q->options, "relay:", d->item.key, &word) && word == LEAF_ACCEPT)
 			d->domain.flags |= DOMAIN_ACCEPT;
 		else if (remote && !(d->domain.flags & DOMAIN_PERCENT))
@@ -303,7 +355,8 @@ take_relayed(struct qmail *q)
 		enum leaf_verdict word;
 
 		if (strncmp(g->name, "relay:", 6) == 0 && options_verdict(g->value, &word) &&
-		    word == LEAF_ACCEPT && !rules_allow_relay(q->rules, span_str(g->name + 6)))
+		    word == LEAF_ACCEPT &&
+		    !rules_allow_relay(q->rules, q->of, span_str(g->name + 6)))
 			qmail_no_memory(q);
 	}
 }
@@ -313,10 +366,13 @@ take_relayed(struct qmail *q)
 static void
 own(struct qmail *q, const void *ipv4)
 {
-	uint8_t ip[16] = {[10] = 0xff, [11] = 0xff};
+	uint8_t octets[16 + ADDRESS_DOMAIN_MAX];
+	struct buf b = BUF_OVER(octets);
 
-	memcpy(ip + 12, ipv4, 4);
-	if (collection_header(q->c, HEADER_OWN_ADDRESS, span_of(ip, sizeof(ip))) < 0)
+	buf_put(&b, "\0\0\0\0\0\0\0\0\0\0\xff\xff", 12);
+	buf_put(&b, ipv4, 4);
+	buf_put_span(&b, span_head(q->literal_domain, ADDRESS_DOMAIN_MAX));
+	if (collection_header(q->c, HEADER_OWN_ADDRESS, buf_span(&b)) < 0)
 		qmail_no_memory(q);
 }
 
@@ -357,48 +413,68 @@ take_own_addresses(struct qmail *q)
 
 /* ---- the whole --------------------------------------------------------------------------------------------- */
 
-static void
-put_text(struct qmail *q, uint8_t type, struct span text)
+/* Returns: what is left for who comes later: the domain, when the header has another one. */
+static struct span
+put_domain(struct qmail *q, uint8_t type, struct span domain)
 {
-	if (text.len > 0 && text.len <= ADDRESS_DOMAIN_MAX &&
-	    collection_header(q->c, type, text) < 0)
+	if (domain.len > ADDRESS_DOMAIN_MAX)
+		domain = span_of(NULL, 0);
+	if (q->only_under != NULL || collection_has_header(q->c, type))
+		return domain;
+	if (domain.len > 0 && collection_header(q->c, type, domain) < 0)
 		qmail_no_memory(q);
+	return span_of(NULL, 0);
 }
 
-static void
-put_flags(struct qmail *q, uint32_t flags)
+static struct control_file
+load_me(struct qmail *q, struct span *me_out)
 {
-	uint8_t octets[4];
-	struct buf b = BUF_OVER(octets);
+	struct control_file f = load(q, "control/me");
 
-	buf_put_u32(&b, flags | (q->bad_assign ? HEADER_FLAG_ASSIGN_BAD : 0));
-	if (collection_header(q->c, HEADER_FLAGS, buf_span(&b)) < 0)
+	*me_out = control_first_line(f.text);
+	return f;
+}
+
+void
+qmail_default_domain(struct qmail *q)
+{
+	struct span me;
+	struct control_file f = load_me(q, &me);
+
+	q->default_domain = put_domain(q, HEADER_DEFAULT_DOMAIN,
+	    one_line(q, "control/envnoathost", f.there ? me : SPAN("envnoathost")));
+}
+
+/* What SMTP appends to every address (RELAYCLIENT). */
+static void
+take_appended(struct qmail *q)
+{
+	const char *suffix = options_get(&q->options, "relayclient");
+
+	if (suffix == NULL)
+		return;
+	q->of->open = q->of->appends = true;
+	if (suffix[0] != '\0' && strlen(suffix) <= ADDRESS_DOMAIN_MAX &&
+	    collection_header(q->c, HEADER_APPENDED, span_str(suffix)) < 0)
 		qmail_no_memory(q);
 }
 
 void
 qmail_domains(struct qmail *q)
 {
-	struct control_file me_file = load(q, "control/me");
-	struct span me = control_first_line(me_file.text);
-	const char *suffix = options_get(&q->options, "relayclient");
-	uint32_t flags = 0;
+	struct span me;
+	struct control_file f = load_me(q, &me);
 
 	if (q->only_under == NULL) {
-		take_locals(q, me, me_file.there);
-		flag_all(q, "control/percenthack", DOMAIN_PERCENT, "a domain with percent hack");
-		put_text(q, HEADER_DEFAULT_DOMAIN,
-		    one_line(q, "control/envnoathost", me_file.there ? me : SPAN("envnoathost")));
-		put_text(q, HEADER_LITERAL_DOMAIN,
-		    one_line(q, "control/localiphost", me_file.there ? me : SPAN("")));
+		take_locals(q, me, f.there);
+		q->literal_domain = put_domain(q, HEADER_LITERAL_DOMAIN,
+		    one_line(q, "control/localiphost", f.there ? me : SPAN("")));
 		take_own_addresses(q);
 	}
 	take_virtuals(q);
-	take_served(q, &flags);
-	if (suffix != NULL) {
-		flags |= HEADER_FLAG_OPEN;
-		put_text(q, HEADER_APPENDED, span_str(suffix));
-	}
+	if (q->only_under == NULL)
+		flag_all(q, "control/percenthack", DOMAIN_PERCENT, "a domain with percent hack");
+	take_served(q);
+	take_appended(q);
 	take_relayed(q);
-	put_flags(q, flags);
 }

@@ -24,12 +24,23 @@ qmail_note_forward(void *ctx, struct span address, uint32_t line)
 {
 	struct qmail_file *f = ctx;
 	struct rule_forward *n = pool_take(&f->q->rules->pool, sizeof(*n));
+	struct span domain = f->q->default_domain;
+	uint8_t *octets;
+	struct buf b;
 
-	if (n == NULL) {
+	if (span_find(address, '@') < address.len)
+		domain = span_of(NULL, 0);
+	octets = pool_take(&f->q->rules->pool, address.len + 1 + domain.len);
+	if (n == NULL || octets == NULL) {
 		qmail_no_memory(f->q);
 		return;
 	}
-	n->address = pool_copy(&f->q->rules->pool, address);
+	b = buf_over(octets, address.len + 1 + domain.len);
+	buf_put_span(&b, address);
+	if (domain.len > 0)
+		buf_put_u8(&b, '@');
+	buf_put_span(&b, domain);
+	n->address = buf_span(&b);
 	n->place = (struct place){f->path, line};
 	*f->forward_tail = n;
 	f->forward_tail = &n->next;

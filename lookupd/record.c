@@ -123,6 +123,13 @@ take_attributes(
 
 #define ROWS(array) (array), sizeof(array) / sizeof((array)[0])
 
+static void
+put_set(struct buf *b, uint8_t type, struct span octets)
+{
+	if (octets.len > 0)
+		attr_put(b, type, octets);
+}
+
 /* ---- header ------------------------------------------------------------------------------------ */
 
 static bool
@@ -160,7 +167,10 @@ header_flags(void *record, struct span s)
 {
 	struct header *h = record;
 
-	return take_u32(s, &h->flags) && (h->flags & ~(uint32_t)HEADER_FLAGS_KNOWN) == 0;
+	if (!take_u32(s, &h->flags) || (h->flags & ~(uint32_t)HEADER_FLAGS_KNOWN) != 0)
+		return false;
+	h->boxes.unreadable = (h->flags & HEADER_FLAG_ASSIGN_BAD) != 0;
+	return true;
 }
 
 static bool
@@ -172,7 +182,8 @@ header_default_domain(void *record, struct span s)
 static bool
 header_default_prefix(void *record, struct span s)
 {
-	return take_octets(s, 1, LAYOUT_PREFIX_MAX, &((struct header *)record)->default_prefix);
+	return take_octets(
+	    s, 1, LAYOUT_PREFIX_MAX, &((struct header *)record)->boxes.default_prefix);
 }
 
 static bool
@@ -190,13 +201,13 @@ header_appended(void *record, struct span s)
 static bool
 header_wild_octets(void *record, struct span s)
 {
-	return take_octets(s, 0, 256, &((struct header *)record)->wild_octets);
+	return take_octets(s, 0, 256, &((struct header *)record)->boxes.wild_octets);
 }
 
 static bool
 header_breaks(void *record, struct span s)
 {
-	return take_octets(s, 0, 1, &((struct header *)record)->breaks);
+	return take_octets(s, 0, 1, &((struct header *)record)->boxes.breaks);
 }
 
 static bool
@@ -214,27 +225,27 @@ header_suffix_lengths(void *record, struct span s)
 static bool
 header_prefix_lengths(void *record, struct span s)
 {
-	return take_set(s, &((struct header *)record)->prefix_lengths);
+	return take_set(s, &((struct header *)record)->boxes.prefix_lengths);
 }
 
 static bool
 header_account_lengths(void *record, struct span s)
 {
-	return take_set(s, &((struct header *)record)->account_lengths);
+	return take_set(s, &((struct header *)record)->boxes.account_lengths);
 }
 
 static bool
 header_alias_controller(void *record, struct span s)
 {
-	return take_octets(s, 1, 4096, &((struct header *)record)->alias_controller);
+	return take_octets(s, 1, 4096, &((struct header *)record)->boxes.alias_controller);
 }
 
-/* One of several: header_owns_address() goes through all of them. */
+/* One of several: lookup_step_literal() goes through all of them. */
 static bool
 header_own_address(void *record, struct span s)
 {
 	(void)record;
-	return s.len == 16;
+	return s.len >= 16 && s.len <= 16 + 255;
 }
 
 static bool
@@ -310,6 +321,41 @@ header_decode(struct span value, struct header *h_out, uint8_t *unknown_out)
 		return RECORD_UNKNOWN;
 	}
 	return take_attributes(c, ROWS(header_rows), h_out, unknown_out);
+}
+
+static const struct attr_row boxes_rows[] = {
+    {HEADER_FLAGS, header_flags},
+    {HEADER_DEFAULT_VIRTUAL, header_default_prefix},
+    {HEADER_WILD_OCTETS, header_wild_octets},
+    {HEADER_PREFIX_LENGTHS, header_prefix_lengths},
+    {HEADER_ACCOUNT_LENGTHS, header_account_lengths},
+    {HEADER_BREAK, header_breaks},
+    {HEADER_ALIAS_CONTROLLER, header_alias_controller},
+};
+
+enum record_status
+boxes_decode(struct span value, struct boxes *b_out)
+{
+	struct header h = {.flags = 0};
+	uint8_t unknown;
+	enum record_status status =
+	    take_attributes(cursor_over(value), ROWS(boxes_rows), &h, &unknown);
+
+	*b_out = h.boxes;
+	return status;
+}
+
+void
+boxes_put(struct buf *b, const struct boxes *boxes)
+{
+	put_set(b, HEADER_DEFAULT_VIRTUAL, boxes->default_prefix);
+	put_set(b, HEADER_WILD_OCTETS, boxes->wild_octets);
+	put_set(b, HEADER_PREFIX_LENGTHS, boxes->prefix_lengths);
+	put_set(b, HEADER_ACCOUNT_LENGTHS, boxes->account_lengths);
+	put_set(b, HEADER_BREAK, boxes->breaks);
+	put_set(b, HEADER_ALIAS_CONTROLLER, boxes->alias_controller);
+	if (boxes->unreadable)
+		attr_put_u32(b, HEADER_FLAGS, HEADER_FLAG_ASSIGN_BAD);
 }
 
 void
@@ -432,6 +478,12 @@ domain_host(void *record, struct span s)
 }
 
 static bool
+domain_boxes(void *record, struct span s)
+{
+	return take_u16(s, &((struct domain *)record)->boxes);
+}
+
+static bool
 domain_count(void *record, struct span s)
 {
 	return take_u64(s, &((struct domain *)record)->count);
@@ -466,6 +518,7 @@ static const struct attr_row domain_rows[] = {
     {DOMAIN_HOST, domain_host},
     {DOMAIN_OWNER_REQUEST, domain_owner_request},
     {DOMAIN_PATTERNS, domain_patterns},
+    {DOMAIN_BOXES, domain_boxes},
     {DOMAIN_COUNT, domain_count},
     {DOMAIN_ACCEPTS, domain_accepts},
     {DOMAIN_BEFORE, domain_before},
@@ -483,13 +536,6 @@ domain_decode(struct span value, struct domain *d_out)
 	if ((d_out->flags & ~DOMAIN_FLAGS) != 0)
 		return RECORD_UNKNOWN;
 	return take_attributes(c, ROWS(domain_rows), d_out, &unknown);
-}
-
-static void
-put_set(struct buf *b, uint8_t type, struct span octets)
-{
-	if (octets.len > 0)
-		attr_put(b, type, octets);
 }
 
 void
@@ -522,6 +568,8 @@ domain_put(struct buf *b, const struct domain *d)
 	put_set(b, DOMAIN_HOST_CHARSET, d->host_charset);
 	if (d->has_host)
 		attr_put_u32(b, DOMAIN_HOST, d->skip);
+	if (d->boxes != 0)
+		attr_put_u16(b, DOMAIN_BOXES, d->boxes);
 	attr_put_u64(b, DOMAIN_COUNT, d->count);
 	attr_put_u64(b, DOMAIN_ACCEPTS, d->accepts);
 	attr_put_numbers(b, DOMAIN_BEFORE, (uint64_t[]){d->before, d->taken}, 2);
@@ -756,6 +804,8 @@ static const struct {
     {KEY_ALIAS, true, false, "alias"},
     {KEY_ROUTE, false, false, "route"},
     {KEY_TABLE, false, false, "table"},
+    {KEY_PATTERNS, false, false, "patterns"},
+    {KEY_BOXES, false, false, "installation"},
 };
 
 enum { KEY_TYPES = sizeof(key_types) / sizeof(key_types[0]) };
@@ -821,4 +871,11 @@ key_put_u32(struct buf *b, enum layout_key type, uint32_t number)
 {
 	buf_put_u8(b, (uint8_t)type);
 	buf_put_u32(b, number);
+}
+
+void
+key_put_boxes(struct buf *b, uint16_t installation)
+{
+	if (installation > 1)
+		key_put_u16(b, KEY_BOXES, installation);
 }

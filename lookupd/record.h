@@ -34,6 +34,16 @@ void attr_put_u64(struct buf *b, uint8_t type, uint64_t v);
 
 /* ---- header ---- */
 
+/* Whose a box is, in one installation of qmail. */
+struct boxes {
+	struct span default_prefix; /* of domains without a prefix of their own; empty: none */
+	struct span wild_octets;    /* last octets of box prefixes */
+	struct span breaks;         /* the octet between account and extension, or empty */
+	struct span prefix_lengths, account_lengths; /* sets */
+	struct span alias_controller;                /* of a box that has no other */
+	bool unreadable; /* the table of boxes: mail for boxes is put off */
+};
+
 struct header {
 	uint64_t generation, built, recipients, domains;
 	uint64_t files; /* accepting leaves that are in no domain's table */
@@ -45,13 +55,10 @@ struct header {
 	struct span attributes; /* the whole value, for those that repeat */
 	/* Of an installation of a mail system; empty when there is none. */
 	struct span default_domain; /* of an address without one */
-	struct span default_prefix; /* of domains without a record; empty: none */
 	struct span literal_domain; /* what an address literal of the back end stands for */
 	struct span appended;       /* to every address that comes in */
-	struct span wild_octets;    /* last octets of box prefixes */
-	struct span breaks;         /* the octet between account and extension, or empty */
-	struct span suffix_lengths, prefix_lengths, account_lengths; /* sets */
-	struct span alias_controller; /* of a box that has no other */
+	struct span suffix_lengths; /* a set */
+	struct boxes boxes;         /* of the first installation */
 };
 
 /*
@@ -60,6 +67,12 @@ struct header {
  */
 enum record_status header_decode(struct span value, struct header *h_out, uint8_t *unknown_out);
 void header_put(struct buf *b, const struct header *h); /* without the attributes that repeat */
+
+/* The record of an installation that is not the first. */
+enum record_status boxes_decode(struct span value, struct boxes *b_out);
+
+/* As attributes, in the header or in the record of an installation. */
+void boxes_put(struct buf *b, const struct boxes *boxes);
 
 /* ---- domains ---- */
 
@@ -82,6 +95,7 @@ struct domain {
 	uint32_t skip;      /* octets of the extension before a name, or LAYOUT_SKIP_NOTHING */
 	uint32_t patterns;  /* number of its P record; 0: none */
 	bool owner_request; /* owner-... and ...-request are never cut */
+	uint16_t boxes;     /* the installation that has the domain; 0: not said */
 	uint64_t count;
 	uint64_t accepts;       /* recipients that are accepted */
 	uint64_t before, taken; /* accepted by the database before, and of these no more */
@@ -160,6 +174,9 @@ const char *key_type_name(uint8_t type);
 /* Begins a key with a type and a table, target or route. */
 void key_put_u16(struct buf *b, enum layout_key type, uint16_t number);
 void key_put_u32(struct buf *b, enum layout_key type, uint32_t number);
+
+/* Begins the key of a box of an installation, which its type and name follow. */
+void key_put_boxes(struct buf *b, uint16_t installation);
 
 /* Records that name a recipient, and that name a domain: what the header counts. */
 bool key_is_recipient(struct span key);

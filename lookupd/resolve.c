@@ -3,6 +3,7 @@
 #include "lib/bug.h"
 
 #include "lookupd/build.h"
+#include "lookupd/installations.h"
 #include "lookupd/lookup.h"
 
 enum {
@@ -31,6 +32,10 @@ join_domain(struct collection *c, const struct rule_domain *from, struct report 
 
 	if (d == NULL)
 		return -1;
+	if (d->of != NULL && d->of != from->of && !from->kept)
+		return 0; /* who keeps it knows */
+	if (!installations_claim(d, from->of, from->from.place, report))
+		return 0;
 	if (d->real.len > 0) {
 		report_error(report, from->from.place.source, from->from.place.line,
 		    "a list says that this domain is an alias", from->item.key);
@@ -55,11 +60,13 @@ join_domains(struct collection *c, struct report *report)
 	for (const struct rule_domain *d = c->rules.first_domain; d != NULL; d = d->next)
 		if (join_domain(c, d, report) < 0)
 			return -1;
-	for (const struct collected_domain *d = c->first_domain; d != NULL; d = d->next)
+	for (struct collected_domain *d = c->first_domain; d != NULL; d = d->next) {
+		d->boxes = installations_number(c, d);
 		if (d->item.key.len > 0 && d->item.key.p[0] == '.') {
 			lengths_set(lengths, d->item.key.len, 1);
 			suffixes = true;
 		}
+	}
 	return suffixes
 	           ? collection_header(c, HEADER_SUFFIX_LENGTHS, span_of(lengths, sizeof(lengths)))
 	           : 0;
@@ -189,7 +196,7 @@ domain_of(const struct resolver *r, struct span address)
 
 /* The end of one target. */
 static enum leaf_verdict
-end_of(struct resolver *r, const struct rule_forward *f, unsigned depth)
+end_of(struct resolver *r, const struct rule *rule, const struct rule_forward *f, unsigned depth)
 {
 	struct lookup_result result;
 	struct rule *target;
@@ -199,14 +206,14 @@ end_of(struct resolver *r, const struct rule_forward *f, unsigned depth)
 	lookup_octets(&r->view, f->address, LOOKUP_FROM_INSIDE, &r->trace, &result);
 	target = r->last;
 	v = target != NULL ? finish(r, target, depth + 1) : verdict_of(&result);
-	if (v == LEAF_RELAY && rules_relay_allowed(&r->c->rules, domain_of(r, f->address)))
+	if (v == LEAF_RELAY && rules_relay_allowed(rule->of, domain_of(r, f->address)))
 		v = LEAF_ACCEPT;
 	return v;
 }
 
 /* What becomes of a rule whose mail also ends as `end`. */
 static enum leaf_verdict
-judge(struct resolver *r, struct rule *rule, enum leaf_verdict end)
+judge(struct rule *rule, enum leaf_verdict end)
 {
 	struct leaf *leaf = &rule->leaf;
 
@@ -216,7 +223,7 @@ judge(struct resolver *r, struct rule *rule, enum leaf_verdict end)
 	if (severity(end) < 5 || !rule->stores)
 		return end;
 	leaf->flags |= LEAF_PARTIAL;
-	return r->c->rules.strict ? end : LEAF_ACCEPT;
+	return rule->of->strict ? end : LEAF_ACCEPT;
 }
 
 static void
@@ -257,14 +264,14 @@ finish(struct resolver *r, struct rule *rule, unsigned depth)
 	rule->state = RULE_ACTIVE;
 	if (severity(end) < 4 && rule->leaf.verdict != LEAF_TABLE) {
 		for (const struct rule_forward *f = rule->forwards; f != NULL; f = f->next) {
-			v = end_of(r, f, depth);
+			v = end_of(r, rule, f, depth);
 			if (worst == NULL || severity(v) > severity(end)) {
 				worst = f;
 				end = v;
 			}
 		}
 		if (worst != NULL) {
-			rule->leaf.verdict = (uint8_t)judge(r, rule, end);
+			rule->leaf.verdict = (uint8_t)judge(rule, end);
 			warn(r, rule, worst);
 		}
 	}
@@ -283,8 +290,8 @@ place_of(const struct rules *r, const struct rule *rule)
 {
 	struct place place = rule->from.place;
 
-	if (r->files > FILES_MAX && r->claimed_by != NULL)
-		place = (struct place){r->claimed_by, 0};
+	if (r->files > FILES_MAX && rule->of != NULL)
+		place = (struct place){rule->of->source, 0};
 	return place;
 }
 
@@ -366,7 +373,7 @@ resolve(struct collection *c, struct report *report)
 	struct span header;
 	uint8_t unknown;
 
-	if (c->rules.failed || join_domains(c, report) < 0)
+	if (c->rules.failed || installations_put(c, report) < 0 || join_domains(c, report) < 0)
 		return -1;
 	header = make_header(c);
 	if (header.p == NULL)

@@ -11,9 +11,9 @@ rules_init(struct rules *r)
 	*r = (struct rules){0};
 	keymap_init(&r->records);
 	keymap_init(&r->domains);
-	keymap_init(&r->relayed);
 	r->rule_tail = &r->first_rule;
 	r->domain_tail = &r->first_domain;
+	r->installation_tail = &r->first_installation;
 }
 
 void
@@ -21,8 +21,29 @@ rules_clear(struct rules *r)
 {
 	keymap_clear(&r->records);
 	keymap_clear(&r->domains);
-	keymap_clear(&r->relayed);
+	for (struct installation *i = r->first_installation; i != NULL; i = i->next)
+		keymap_clear(&i->relayed);
+	r->first_installation = NULL;
 	pool_clear(&r->pool);
+}
+
+struct installation *
+rules_begin(struct rules *r, const char *source, bool boxes)
+{
+	struct installation *i = pool_take(&r->pool, sizeof(*i));
+	unsigned *count = boxes ? &r->with_boxes : &r->without_boxes;
+
+	if (i == NULL || *count == LAYOUT_NO_BOXES - 1) {
+		r->failed = true;
+		return NULL;
+	}
+	i->number = (uint16_t)((boxes ? 1 : LAYOUT_NO_BOXES) + (*count)++);
+	i->source = source;
+	keymap_init(&i->relayed);
+	*r->installation_tail = i;
+	r->installation_tail = &i->next;
+	r->reading = i;
+	return i;
 }
 
 /* An item with a copy of its key behind it, in a map. */
@@ -76,6 +97,7 @@ add(struct rules *r, struct span key, struct provenance from, bool *new_out)
 	if (rule == NULL)
 		return NULL;
 	rule->from = from;
+	rule->of = r->reading;
 	rule->forward_tail = &rule->forwards;
 	*r->rule_tail = rule;
 	r->rule_tail = &rule->next;
@@ -161,40 +183,41 @@ rules_domain(struct rules *r, struct span name, struct provenance from)
 	if (d == NULL)
 		return NULL;
 	d->from = from;
+	d->of = r->reading;
 	*r->domain_tail = d;
 	r->domain_tail = &d->next;
 	return d;
 }
 
 bool
-rules_allow_relay(struct rules *r, struct span domain)
+rules_allow_relay(struct rules *r, struct installation *i, struct span domain)
 {
 	uint8_t octets[KEY_LONGEST];
 	struct buf lower = BUF_OVER(octets);
 
 	buf_put_lower(&lower, domain);
 	BUG_ON(lower.full);
-	if (keymap_get(&r->relayed, buf_span(&lower)) != NULL)
+	if (keymap_get(&i->relayed, buf_span(&lower)) != NULL)
 		return true;
-	return new_item(r, &r->relayed, sizeof(struct keymap_item), buf_span(&lower)) != NULL;
+	return new_item(r, &i->relayed, sizeof(struct keymap_item), buf_span(&lower)) != NULL;
 }
 
 bool
-rules_relay_allowed(const struct rules *r, struct span domain)
+rules_relay_allowed(const struct installation *i, struct span domain)
 {
 	uint8_t octets[KEY_LONGEST];
 	struct buf b = BUF_OVER(octets);
 	struct span lower;
 
-	if (r->relay_all)
+	if (i->relay_all)
 		return true;
 	buf_put_lower(&b, domain);
 	lower = buf_span(&b);
 	if (b.full)
 		return false;
-	for (size_t i = 0; i < lower.len; i++)
-		if ((i == 0 || lower.p[i] == '.') &&
-		    keymap_get(&r->relayed, span_from(lower, i)) != NULL)
+	for (size_t at = 0; at < lower.len; at++)
+		if ((at == 0 || lower.p[at] == '.') &&
+		    keymap_get(&i->relayed, span_from(lower, at)) != NULL)
 			return true;
 	return false;
 }

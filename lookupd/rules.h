@@ -23,9 +23,27 @@ struct rule_forward {
 /* What is known of the end of a rule's forwards. */
 enum rule_state { RULE_PENDING, RULE_ACTIVE, RULE_RESOLVED };
 
+/*
+ * An installation of a mail system, of which one database may have several: what is local to
+ * one of them means nothing in another.
+ */
+struct installation {
+	uint16_t number; /* from 1, in the order of the sources; as in DOMAIN_BOXES */
+	const char *source;
+	struct boxes boxes;
+	/* Forwards to domains that are no installation's. */
+	struct keymap relayed;
+	bool relay_all;
+	bool strict;  /* what is delivered and bounced as well is refused */
+	bool open;    /* its SMTP server limits no domain */
+	bool appends; /* and appends something to each address */
+	struct installation *next;
+};
+
 struct rule {
 	struct keymap_item item; /* the key of its record */
-	struct span value;       /* of the record; of a leaf only when it has been resolved */
+	const struct installation *of;
+	struct span value; /* of the record; of a leaf only when it has been resolved */
 	struct provenance from;
 	bool is_leaf;
 	bool delivered; /* it succeeds by more than forwarding: a foreign target does not matter */
@@ -42,26 +60,35 @@ struct rule_domain {
 	struct domain domain;
 	struct provenance from;        /* of what made it served, local or virtual */
 	struct provenance served_from; /* rcpthosts and the like */
+	const struct installation *of;
+	bool kept; /* it has a place there: it is not only served, to be sent on */
 	struct rule_domain *next;
 };
 
 struct rules {
 	struct pool pool;
-	struct keymap records, domains, relayed;
+	struct keymap records, domains;
 	struct rule *first_rule, **rule_tail; /* in the order in which they were added */
 	struct rule_domain *first_domain, **domain_tail;
 	uint64_t recipients; /* rules whose keys name a recipient */
 	size_t files;        /* different sources in the places of rules, as importers count them */
 	uint32_t targets, tables; /* numbers given away */
-	bool relay_all;           /* the operator lets forwards go to any foreign domain */
 	bool has_postmaster;      /* the gateway has one for domains without */
-	bool strict;              /* what is delivered and bounced as well is refused */
 	bool failed;              /* memory was out */
-	const char *claimed_by;   /* the source whose boxes these are, NULL: none yet */
+	struct installation *first_installation, **installation_tail;
+	unsigned with_boxes, without_boxes; /* of installations */
+	const struct installation *reading; /* the one whose rules are being added */
 };
 
 void rules_init(struct rules *r);
 void rules_clear(struct rules *r);
+
+/*
+ * An installation, which all rules belong to that are added until the next one is begun.
+ * In: source, of reports; boxes, whether it has any.
+ * Returns: NULL without memory, or when there are too many.
+ */
+struct installation *rules_begin(struct rules *r, const char *source, bool boxes);
 
 /*
  * Adds a record. Where the key is there already the first one stays, as in a cdb.
@@ -89,8 +116,8 @@ struct rule_domain *rules_domain(struct rules *r, struct span name, struct prove
 struct rule_domain *rules_find_domain(const struct rules *r, struct span lower_name);
 
 /* The operator lets mail that is forwarded to this domain go out; ".x" means all below x. */
-bool rules_allow_relay(struct rules *r, struct span domain);
-bool rules_relay_allowed(const struct rules *r, struct span domain);
+bool rules_allow_relay(struct rules *r, struct installation *i, struct span domain);
+bool rules_relay_allowed(const struct installation *i, struct span domain);
 
 /* Numbers of tables that no list has. */
 uint32_t rules_new_table(struct rules *r);

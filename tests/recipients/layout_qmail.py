@@ -132,6 +132,12 @@ def lay_out(vector, tree, settings):
     return [("qmail:" + HOME, qmail.words)], cases
 
 
+def alone(vector):
+    """What changes or takes every address leaves no room for others."""
+    return vector.get("relayclient") is not None or \
+        vector["cfg"]["control"].get("rcpthosts") is None
+
+
 def on_purpose(vector, argument, expected, got):
     """Whether the gateway refuses here on purpose what qmail takes."""
     domain = argument.rpartition(b"@")[2]
