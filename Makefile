@@ -63,7 +63,7 @@ PROGRAMS := $(addprefix $(SBIN)/,gatehouse gatehouse-recipients) \
 	$(addprefix $(LIBEXEC)/,smtpd tlsd tls-keys lookupd validators validator resolverd \
 	queue-handoff qmail-queue-helper gatehouse-maildir)
 
-.PHONY: all run check check-unit check-fuzz check-recipients check-docs check-e2e check-torture \
+.PHONY: all run check check-unit check-fuzz check-spf check-recipients check-docs check-e2e check-torture \
 	bench fuzz torture lint docs install clean peers
 .DELETE_ON_ERROR:
 
@@ -179,10 +179,14 @@ $(BUILD)/fuzz/$(1): $(BUILD)/fuzz/obj/fuzz/$(1).o \
 endef
 $(foreach fuzzer,$(FUZZERS),$(eval $(call FUZZER,$(fuzzer))))
 
-check: all check-docs check-unit check-fuzz check-recipients check-torture check-e2e
+check: all check-docs check-unit check-fuzz check-spf check-recipients check-torture check-e2e
 
 check-unit: all $(UNIT_TESTS)
 	tests/unit $(BUILD) $(UNIT_TESTS)
+
+# SPF against another implementation: random records, the same each time.
+check-spf: all peers $(BUILD)/san/tests/validators/spf_suite_test
+	BUILD=$(BUILD) PEERS=$(PEERS) tests/validators/spf_compare --seed 5 --count 2000
 
 # Importers against what the back ends did: tests/recipients/README.md.
 $(BUILD)/tests/recipients-ask: $(O)/tests/recipients/ask.o $(O)/lookupd.a $(O)/smtpd.a $(O)/lib.a
