@@ -58,7 +58,7 @@ line_begins(struct span line)
 {
 	return line.p[0] == '\t' || begins(line, SPAN("Received: from ")) ||
 	       begins(line, SPAN("Authentication-Results: ")) ||
-	       begins(line, SPAN("Received-SPF: ")) ||
+	       begins(line, SPAN("Received-SPF: ")) || begins(line, SPAN("X-Gatehouse-Listed: ")) ||
 	       begins(line, SPAN("X-Gatehouse-Disposition: quarantine"));
 }
 
@@ -78,7 +78,7 @@ check(struct span block)
 				abort();
 		block = span_from(block, line.len + 1);
 	}
-	if (fields < 1 || fields > 4)
+	if (fields < 1 || fields > 5)
 		abort();
 }
 
@@ -115,6 +115,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	f.smtputf8 = take_u8(&c, 2);
 	f.received_spf = take_u8(&c, 2);
 	f.quarantine = take_u8(&c, 2);
+	f.listed = take(&c);
 	if (!trace_put(&b, &f) || b.len > TRACE_MAX - 1)
 		abort();
 	check(buf_span(&b));

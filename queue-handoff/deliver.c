@@ -233,6 +233,7 @@ trace_facts_of(const struct deliver *d, const struct msg_deliver *m)
 	    .dmarc_policy = m->dmarc_policy,
 	    .dmarc_domain = m->dmarc_domain,
 	    .quarantine = m->disposition != 0,
+	    .listed = m->listed,
 	};
 
 	memcpy(f.client.octets, m->client, IP_LEN);

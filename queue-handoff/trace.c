@@ -14,6 +14,12 @@ is_literal_octet(uint8_t c)
 	return is_name_octet(c) || c == ':' || c == '[' || c == ']';
 }
 
+static bool
+is_list_octet(uint8_t c)
+{
+	return is_name_octet(c) || c == ' ';
+}
+
 /* atext of RFC 5322 3.2.3, and what joins atoms to an address; an address that needs quoting
  * has others and is not shown. */
 static bool
@@ -272,7 +278,26 @@ put_dkim(struct buf *b, const struct trace_facts *f)
 		buf_put_str(b, ";\n\tdkim=none");
 }
 
-/* RFC 9989 has the properties: polrec.p is the policy as it holds for this author. */
+static void
+put_dmarc_comment(struct buf *b, const struct trace_facts *f)
+{
+	bool published = f->dmarc_domain.len > 0 && f->dmarc_domain.len <= 255 &&
+	                 all(f->dmarc_domain, is_name_octet);
+
+	if (!published && !f->quarantine)
+		return;
+	buf_put_str(b, " (");
+	if (published) {
+		buf_put_str(b, "by=");
+		buf_put_span(b, f->dmarc_domain);
+	}
+	if (f->quarantine)
+		buf_put_str(b, published ? " dis=quarantine" : "dis=quarantine");
+	buf_put_u8(b, ')');
+}
+
+/* RFC 9989 9.1: policy.dmarc is the policy that holds, after t= and overrides. Where it is
+ * published is a comment, for there is no property for it. */
 static void
 put_dmarc(struct buf *b, const struct trace_facts *f)
 {
@@ -280,14 +305,10 @@ put_dmarc(struct buf *b, const struct trace_facts *f)
 
 	buf_put_str(b, ";\n\tdmarc=");
 	buf_put_str(b, result_word(f->dmarc, true));
-	if (f->quarantine)
-		buf_put_str(b, " (dis=quarantine)");
+	put_dmarc_comment(b, f);
 	put_property(b, "header.from", f->author);
-	if (f->dmarc_domain.len == 0)
-		return;
-	if (f->dmarc_policy < sizeof(policies) / sizeof(policies[0]))
-		put_property(b, "polrec.p", span_str(policies[f->dmarc_policy]));
-	put_property(b, "polrec.domain", f->dmarc_domain);
+	if (f->dmarc_domain.len > 0 && f->dmarc_policy < sizeof(policies) / sizeof(policies[0]))
+		put_property(b, "policy.dmarc", span_str(policies[f->dmarc_policy]));
 }
 
 /* RFC 8601 2.2 */
@@ -344,7 +365,12 @@ trace_put(struct buf *b, const struct trace_facts *f)
 		put_results(b, f);
 	if (f->received_spf && f->spf != AUTH_UNCHECKED)
 		put_received_spf(b, f);
-	if (f->quarantine)
+	if (f->listed.len > 0) {
+		buf_put_str(b, "X-Gatehouse-Listed: ");
+		put_safe(b, f->listed, is_list_octet);
+		buf_put_u8(b, '\n');
+	}
+	if (f->quarantine || f->listed.len > 0)
 		buf_put_str(b, "X-Gatehouse-Disposition: quarantine\n");
 	return !b->full;
 }

@@ -39,14 +39,15 @@ struct trace_facts {
 	struct msg_list signatures; /* of struct msg_dkim_result */
 	uint8_t dmarc;
 	struct span author;       /* domain of From: */
-	uint8_t dmarc_policy;     /* 0 none, 1 quarantine, 2 reject */
+	uint8_t dmarc_policy;     /* that holds for it: 0 none, 1 quarantine, 2 reject */
 	struct span dmarc_domain; /* where it is published; empty: nowhere */
-	bool quarantine;
+	bool quarantine;          /* for its author */
+	struct span listed;       /* titles of DNS lists: into quarantine too; empty: not */
 };
 
 /*
- * Appends Received:, and as they are wanted Authentication-Results:, Received-SPF: and
- * X-Gatehouse-Disposition:. Returns: false when b is too small (never with TRACE_MAX).
+ * Appends Received:, and as they are wanted Authentication-Results:, Received-SPF:,
+ * X-Gatehouse-Listed: and X-Gatehouse-Disposition:. Returns: false when b is too small (never with TRACE_MAX).
  */
 bool trace_put(struct buf *b, const struct trace_facts *f);
 

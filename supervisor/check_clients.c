@@ -41,6 +41,20 @@ check_dnslists(struct check *c)
 	}
 }
 
+/* A threshold that another one, which does more, comes before. */
+static void
+check_listed(struct check *c)
+{
+	const struct conf_listed *l = &c->conf->listed;
+
+	if (l->defer > 0 && l->reject > 0 && l->defer >= l->reject)
+		check_warning(c, "listed.defer", "is never reached: listed.reject comes first");
+	if (l->mark > 0 &&
+	    ((l->reject > 0 && l->mark >= l->reject) || (l->defer > 0 && l->mark >= l->defer)))
+		check_warning(c, "listed.mark",
+		    "is never reached: listed.reject or listed.defer comes first");
+}
+
 /* Those who say who the client is, and those who have no limits. */
 static void
 check_few(struct check *c, const char *option, const struct conf_strings *networks)
@@ -93,6 +107,7 @@ void
 check_clients(struct check *c)
 {
 	check_dnslists(c);
+	check_listed(c);
 	check_few(c, "proxy_from", &c->conf->top.proxy_from);
 	check_few(c, "trusted_relays", &c->conf->top.trusted_relays);
 	check_networks(c, "dmarc.trusted_forwarders", &c->conf->dmarc.trusted_forwarders);

@@ -217,7 +217,10 @@ on_deliver(void *ctx, struct link *link, const union msg *m, int *fd)
 	(void)link;
 	(void)fd;
 	e->ended = e->handed_on = true;
-	if (m->deliver.disposition)
+	if (m->deliver.listed.len > 0)
+		printf("marked: on the lists %.*s\n", (int)m->deliver.listed.len,
+		    (const char *)m->deliver.listed.p);
+	if (m->deliver.disposition || m->deliver.listed.len > 0)
 		printf("disposition: quarantine\n");
 }
 

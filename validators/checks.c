@@ -153,7 +153,6 @@ take_authors(struct content_state *content, const struct msg_job_message_answer 
 			return false;
 		put_domain(&a->domain, v.domain);
 		put_domain(&a->policy_domain, v.policy_domain);
-		a->published = (enum dmarc_policy)v.published;
 		a->verdict.found = (enum dmarc_found)v.found;
 		a->verdict.requested = (enum dmarc_policy)v.requested;
 		a->verdict.spf = (enum dmarc_match)v.spf;

@@ -301,7 +301,7 @@ put_authors(const struct content_answer *answer, struct buf *b)
 	for (size_t i = 0; i < answer->from.count; i++) {
 		const struct dmarc_author *a = &answer->authors[i];
 		struct msg_author_verdict v = {from_domain_span(&a->domain),
-		    from_domain_span(&a->policy_domain), (uint8_t)a->found, (uint8_t)a->published,
+		    from_domain_span(&a->policy_domain), (uint8_t)a->found,
 		    (uint8_t)a->requested, (uint8_t)a->spf, (uint8_t)a->dkim};
 
 		if (!msg_list_put(b, RECORD_author_verdict, &v))

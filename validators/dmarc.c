@@ -137,8 +137,7 @@ take_policy(struct dmarc *d, const struct dmarc_name *at, struct dmarc_author *a
 	a->found = at->found;
 	if (at->found != DMARC_FOUND)
 		return;
-	a->published = policy_for(d, at, author);
-	a->requested = after_test(&at->record, a->published);
+	a->requested = after_test(&at->record, policy_for(d, at, author));
 }
 
 /*
@@ -199,7 +198,7 @@ override(const struct dmarc *d, const struct dmarc_name *at, struct dmarc_author
 		a->found = DMARC_FOUND;
 		at = &relaxed;
 	}
-	a->published = a->requested = policy;
+	a->requested = policy;
 	return at;
 }
 

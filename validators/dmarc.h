@@ -45,10 +45,10 @@ struct dmarc_author {
 	struct from_domain domain;
 	struct from_domain policy_domain; /* where the record is */
 	enum dmarc_found found;
-	enum dmarc_policy published; /* of p=, sp= or np=, whichever holds for this domain */
-	enum dmarc_policy requested; /* the same after t= */
-	enum dmarc_match spf;        /* of the envelope's domain, whatever its result will be */
-	enum auth_result dkim;       /* what the signatures make of it: pass, fail or temperror */
+	/* Of p=, sp= or np=, whichever holds for this domain, after t=; or what the operator says. */
+	enum dmarc_policy requested;
+	enum dmarc_match spf;  /* of the envelope's domain, whatever its result will be */
+	enum auth_result dkim; /* what the signatures make of it: pass, fail or temperror */
 };
 
 /* The records found for one message; a name is asked for once. */

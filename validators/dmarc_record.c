@@ -101,16 +101,48 @@ policy_of(const struct tags *tags, enum tag tag, enum dmarc_policy *policy_out)
 	       dmarc_policy_by_name(tags->value[tag], policy_out);
 }
 
-/* RFC 9989 4.7: one address at least that a report could go to. */
+/* scheme of RFC 3986 3.1: ALPHA *( ALPHA / DIGIT / "+" / "-" / "." ) */
+static bool
+is_scheme(struct span s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!ascii_is_alpha(s.p[i]) &&
+		    (i == 0 || (!ascii_is_digit(s.p[i]) && s.p[i] != '+' && s.p[i] != '-' &&
+				   s.p[i] != '.')))
+			return false;
+	return s.len > 0;
+}
+
+/* As strict as is needed to tell an address of reports from a typing error. */
+static bool
+is_uri(struct span uri)
+{
+	struct span scheme = span_head(uri, span_find(uri, ':'));
+	struct span rest = span_from(uri, scheme.len + 1);
+
+	if (!is_scheme(scheme) || rest.len == 0)
+		return false;
+	for (size_t i = 0; i < rest.len; i++)
+		if (rest.p[i] <= ' ' || rest.p[i] > '~')
+			return false;
+	return !span_eq_nocase(scheme, SPAN("mailto")) ||
+	       (span_find(rest, '@') > 0 && span_find(rest, '@') + 1 < rest.len);
+}
+
+/* RFC 9989 4.10.1: at least one valid reporting URI, of any scheme. */
 static bool
 wants_reports(const struct tags *tags)
 {
-	const struct span scheme = SPAN("mailto:");
-	struct span uri = tags->value[TAG_RUA];
+	struct span rest = tags->value[TAG_RUA];
 
-	return tags->said[TAG_RUA] && !tags->doubled[TAG_RUA] &&
-	       span_eq_nocase(span_head(uri, scheme.len), scheme) &&
-	       span_find(span_from(uri, scheme.len), '@') > 0 && span_find(uri, '@') < uri.len;
+	while (tags->said[TAG_RUA] && !tags->doubled[TAG_RUA] && rest.len > 0) {
+		struct span uri = span_head(rest, span_find(rest, ','));
+
+		if (is_uri(strip(uri)))
+			return true;
+		rest = span_from(rest, uri.len + 1);
+	}
+	return false;
 }
 
 void

@@ -121,7 +121,7 @@ verdict_of(const struct transaction *t)
 	if (t->spf.state == CHECK_FAILED || t->held->content.state == CHECK_FAILED)
 		return (struct verdict){true, t->failure, "", {.clause = CLAUSES}, client};
 	if (t->held->all_exempt)
-		client.refuse = false;
+		client.refuse = client.mark = false;
 	return join(facts_verdict(t), client);
 }
 

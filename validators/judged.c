@@ -54,9 +54,29 @@ client_name(const struct transaction *t)
 	return facts != NULL ? span_of(facts->name, facts->name_len) : span_of(NULL, 0);
 }
 
-/* What the rules let the back end see. */
+/* Titles of the lists that the client is on, separated by spaces. */
+static struct span
+list_titles(const struct transaction *t, struct buf *b)
+{
+	const struct client_facts *facts = clients_facts(&t->client_known);
+	const struct conf *conf = t->worker->dispatcher->conf;
+
+	for (size_t i = 0; facts != NULL && i < conf->dnslist_count; i++) {
+		struct span title = span_str(conf->dnslist[i].title);
+
+		if ((facts->listed & 1u << i) == 0 || b->len + 1 + title.len > b->cap)
+			continue;
+		if (b->len > 0)
+			buf_put_u8(b, ' ');
+		buf_put_span(b, title);
+	}
+	return buf_span(b);
+}
+
+/* What the rules let the back end see. In: titles, room that stays as long as *out. */
 static void
-put_results(struct msg_deliver *out, const struct transaction *t, const struct verdict *verdict)
+put_results(struct msg_deliver *out, const struct transaction *t, const struct verdict *verdict,
+    struct buf *titles)
 {
 	const struct content_state *content = &t->held->content;
 	const struct policy_verdict *v = &verdict->policy;
@@ -68,6 +88,8 @@ put_results(struct msg_deliver *out, const struct transaction *t, const struct v
 	out->spf_helo = (uint8_t)v->helo;
 	out->dmarc = (uint8_t)v->dmarc;
 	out->disposition = v->quarantine;
+	if (verdict->client.mark)
+		out->listed = list_titles(t, titles);
 	memcpy(out->spf_client, t->spf_client.octets, sizeof(out->spf_client));
 	if (v->spf != AUTH_UNCHECKED)
 		out->spf_domain = span_of(t->spf.domain, t->spf.domain_len);
@@ -80,7 +102,7 @@ put_results(struct msg_deliver *out, const struct transaction *t, const struct v
 		const struct author_check *a = &content->authors[v->author];
 
 		out->author = from_domain_span(&a->domain);
-		out->dmarc_policy = (uint8_t)a->published;
+		out->dmarc_policy = (uint8_t)a->verdict.requested;
 		out->dmarc_domain = from_domain_span(&a->policy_domain);
 	}
 }
@@ -90,6 +112,8 @@ static bool
 hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, int fd,
     const struct transaction *t, const struct verdict *v)
 {
+	uint8_t room[255];
+	struct buf titles = BUF_OVER(room);
 	struct msg_deliver out = {
 	    .worker = (uint8_t)worker->index,
 	    .instance = worker->instance,
@@ -116,7 +140,7 @@ hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budget_ms, i
 
 	memcpy(out.client, m->client, sizeof(out.client));
 	if (t != NULL)
-		put_results(&out, t, v);
+		put_results(&out, t, v, &titles);
 	return link_send(worker->dispatcher->handoff, MSG_deliver, &out, fd);
 }
 
@@ -135,19 +159,10 @@ judged_hand_on(struct worker *worker, const struct msg_submit *m, uint32_t budge
 static void
 log_lists(struct log_line *line, const struct transaction *t)
 {
-	const struct client_facts *facts = clients_facts(&t->client_known);
-	const struct conf *conf = t->worker->dispatcher->conf;
 	uint8_t room[400];
 	struct buf b = BUF_OVER(room);
 
-	for (size_t i = 0; facts != NULL && i < conf->dnslist_count; i++) {
-		if ((facts->listed & 1u << i) == 0)
-			continue;
-		if (b.len > 0)
-			buf_put_u8(&b, ' ');
-		buf_put_str(&b, conf->dnslist[i].title);
-	}
-	if (b.len > 0)
+	if (list_titles(t, &b).len > 0)
 		log_span(line, "lists", buf_span(&b));
 }
 
@@ -238,7 +253,7 @@ judged_log(const struct transaction *t, const struct msg_submit *m, const struct
 	log_envelope(&line, t);
 	log_content(&line, t);
 	log_observed(&line, v);
-	if (v->policy.quarantine)
+	if (v->policy.quarantine || v->client.mark)
 		log_str(&line, "disposition", "quarantine");
 	log_str(&line, "verdict", v->refuse ? refusals[v->reason].name : "hand-on");
 	if (v->refuse && v->policy.refuse && v->reason == v->policy.reason)

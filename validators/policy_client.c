@@ -38,7 +38,9 @@ rule_of_weight(const struct conf *conf, uint64_t weight)
 		return rules->observe ? CONF_RULE_OBSERVE_REJECT : CONF_RULE_REJECT;
 	if (rules->defer > 0 && weight >= rules->defer)
 		return rules->observe ? CONF_RULE_OBSERVE_DEFER : CONF_RULE_DEFER;
-	return CONF_RULE_MARK;
+	if (rules->mark > 0 && weight >= rules->mark)
+		return rules->observe ? CONF_RULE_OBSERVE_MARK : CONF_RULE_MARK;
+	return CONF_RULE_IGNORE;
 }
 
 /* ---- the name ---------------------------------------------------------------------------------- */
@@ -80,11 +82,21 @@ iprev_of(const struct conf *conf, enum reverse_state state)
 /* ---- both -------------------------------------------------------------------------------------- */
 
 static const char *
-observed(enum conf_rule rule, const char *reject, const char *defer)
+observed_weight(enum conf_rule rule)
 {
 	if (rule == CONF_RULE_OBSERVE_REJECT)
-		return reject;
-	return rule == CONF_RULE_OBSERVE_DEFER ? defer : NULL;
+		return "listed.reject";
+	if (rule == CONF_RULE_OBSERVE_DEFER)
+		return "listed.defer";
+	return rule == CONF_RULE_OBSERVE_MARK ? "listed.mark" : NULL;
+}
+
+static const char *
+observed_name(enum conf_rule rule)
+{
+	if (rule == CONF_RULE_OBSERVE_REJECT)
+		return "reverse_dns.reject";
+	return rule == CONF_RULE_OBSERVE_DEFER ? "reverse_dns.defer" : NULL;
 }
 
 static void
@@ -122,9 +134,10 @@ decide(struct client_verdict *v, const struct conf *conf, const struct client_fa
 		refuse(v, REFUSAL_DNS, "");
 	if (v->refuse && lists->allow_unknown)
 		refuse(v, REFUSAL_DNS, "");
-	v->observed = observed(weight, "listed.reject", "listed.defer");
+	v->mark = weight == CONF_RULE_MARK;
+	v->observed = observed_weight(weight);
 	if (v->observed == NULL)
-		v->observed = observed(name, "reverse_dns.reject", "reverse_dns.defer");
+		v->observed = observed_name(name);
 }
 
 struct client_verdict

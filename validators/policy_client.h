@@ -8,6 +8,7 @@ struct client_verdict {
 	bool refuse;
 	enum refusal reason; /* when refused */
 	const char *detail;  /* of the reply: the zone of a list; or empty */
+	bool mark;           /* the back end is told which lists it is on */
 	/* What would have been done, had the rule not said observe; NULL: nothing. */
 	const char *observed;
 	enum auth_result iprev; /* as the back end is told, AUTH_UNCHECKED: not at all */

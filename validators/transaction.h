@@ -48,7 +48,6 @@ struct dkim_check {
 
 struct author_check {
 	struct policy_author verdict;
-	enum dmarc_policy published;
 	struct from_domain domain, policy_domain;
 };
 

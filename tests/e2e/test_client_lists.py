@@ -118,6 +118,35 @@ class Observed(Base):
         self.gateway.wait_event("judged", lists="black", observed="listed.reject")
 
 
+class Marked(Base):
+    options = {"dnslist.black.zone": '"black.example"', "dnslist.black.answers": '{ "127.0.0.4" }',
+               "dnslist.black.weight": 2, "dnslist.white.zone": '"white.example"',
+               "dnslist.white.allow": "true", "listed.mark": 2, "listed.defer": 3,
+               "listed.reject": 4}
+
+    def test_back_end_is_told(self):
+        reply, block = self.deliver(LISTED)
+        self.assertEqual(reply.code, 250, reply)
+        self.assertIn("\nX-Gatehouse-Listed: black\nX-Gatehouse-Disposition: quarantine\n", block)
+        self.gateway.wait_event("judged", lists="black", disposition="quarantine")
+
+    def test_others_are_not_marked(self):
+        for source in (NAMED, LISTED_AND_GOOD):
+            reply, block = self.deliver(source)
+            self.assertEqual(reply.code, 250, reply)
+            self.assertNotIn("X-Gatehouse", block)
+
+    def test_row_206_nobody_else_says_so(self):
+        self.backend.maildir.clear()
+        with self.gateway.client(ehlo=False, host_address=GATEWAY, source=NAMED) as client:
+            client.ehlo("client.example")
+            reply = client.deliver("a@sender.example", ["alice@example.com"],
+                                   b"X-Gatehouse-Listed: forged\r\n" + messages.simple())
+            self.assertEqual(reply.code, 250, reply)
+        stored, = self.backend.maildir.messages()
+        self.assertNotIn(b"X-Gatehouse", stored)
+
+
 class WaitingNames:
     """A name server that answers nobody before `wanted` different names are asked for."""
 

@@ -100,8 +100,8 @@ class Place(unittest.TestCase):
 class Policies(Place):
     def test_pass_by_spf(self):
         found = self.block(message("a@reject.example"), sender="b@reject.example", source=GOOD)
-        self.assertRegex(found, r"dmarc=pass header\.from=reject\.example polrec\.p=reject "
-                                r"polrec\.domain=reject\.example")
+        self.assertRegex(found, r"dmarc=pass \(by=reject\.example\) header\.from=reject\.example "
+                                r"policy\.dmarc=reject")
 
     def test_pass_by_dkim(self):
         content = self.signer.sign(message("A. B. <a@reject.example>"))

@@ -122,6 +122,7 @@ static const struct {
 	"Received-SPF: pass\n (x)\nA: 1\nreceived-spf : pass\n\nReceived-SPF: x\n",
 	"A: 1\n\nReceived-SPF: x\n", 2, false},
     {"row_206 ours", "X-Gatehouse-Disposition: none\nA: 1\n\n", "A: 1\n\n", 1, false},
+    {"row_206 ours, lists", "x-gatehouse-listed: no\nA: 1\n\n", "A: 1\n\n", 1, false},
     {"row_206 of the site", "X-Spam-Flag: NO\nX-TRUST\t: yes\nX-Trusted: 1\n\n", "X-Trusted: 1\n\n",
 	2, false},
 };

@@ -148,12 +148,28 @@ every_method(void **state)
 		   "\tiprev=pass policy.iprev=192.0.2.1 (host.client.example);\n"
 		   "\tspf=pass smtp.mailfrom=sender.example;\n"
 		   "\tspf=fail smtp.helo=client.example;\n"
-		   "\tdmarc=fail (dis=quarantine) header.from=mail.author.example"
-		   " polrec.p=quarantine polrec.domain=author.example\n"
+		   "\tdmarc=fail (by=author.example dis=quarantine)"
+		   " header.from=mail.author.example policy.dmarc=quarantine\n"
 		   "Received-SPF: pass\n"
 		   "\tclient-ip=192.0.2.1;\n"
 		   "\tenvelope-from=\"a@sender.example\";\n"
 		   "\thelo=\"client.example\"; identity=mailfrom; receiver=mx.our.example\n"
+		   "X-Gatehouse-Disposition: quarantine\n");
+
+	f.quarantine = f.received_spf = false;
+	f.dmarc = f.spf = f.spf_helo = AUTH_UNCHECKED;
+	f.client_name = SPAN("");
+	f.listed = SPAN("black grey.one");
+	expect(&f, "Received: from client.example ([192.0.2.1])\n"
+		   "\tby mx.our.example with ESMTP id 4bXyZ0123456;\n"
+		   "\tSat, 21 Nov 2026 00:00:00 +0000\n"
+		   "X-Gatehouse-Listed: black grey.one\n"
+		   "X-Gatehouse-Disposition: quarantine\n");
+	f.listed = SPAN("a\nb");
+	expect(&f, "Received: from client.example ([192.0.2.1])\n"
+		   "\tby mx.our.example with ESMTP id 4bXyZ0123456;\n"
+		   "\tSat, 21 Nov 2026 00:00:00 +0000\n"
+		   "X-Gatehouse-Listed: unknown\n"
 		   "X-Gatehouse-Disposition: quarantine\n");
 }
 

@@ -200,6 +200,10 @@ lists(struct world *world)
 	world_set(world, "dnslist.white.allow", "true");
 	world_set(world, "listed.reject", "5");
 	world_set(world, "listed.defer", "3");
+	world_set(world, "listed.mark", "1");
+	world_set(world, "dnslist.pale.zone", "pale.example");
+	world_set(world, "dnslist.faint.zone", "faint.example");
+	world_set(world, "dnslist.faint.weight", "0");
 	world_set(world, "trusted_relays", "198.51.100.0/24");
 }
 
@@ -215,6 +219,11 @@ static const struct fact listing[] = {
     {"7.2.0.192.grey.example", DNS_TYPE_A, DNS_OK, {"127.255.255.254"}},
     {"15.2.0.192.grey.example", DNS_TYPE_A, DNS_OK, {"127.0.0.2"}},
     {"16.2.0.192.black.example", DNS_TYPE_A, DNS_OK, {"127.0.0.2"}},
+    {"17.2.0.192.pale.example", DNS_TYPE_A, DNS_OK, {"127.0.0.2"}},
+    {"17.2.0.192.faint.example", DNS_TYPE_A, DNS_OK, {"127.0.0.2"}},
+    {"18.2.0.192.faint.example", DNS_TYPE_A, DNS_OK, {"127.0.0.2"}},
+    {"19.2.0.192.pale.example", DNS_TYPE_A, DNS_OK, {"127.0.0.2"}},
+    {"19.2.0.192.white.example", DNS_TYPE_A, DNS_OK, {"127.0.0.2"}},
     {"9.100.51.198.black.example", DNS_TYPE_A, DNS_OK, {"127.0.0.2"}},
     {NULL, 0, 0, {NULL}},
 };
@@ -235,6 +244,28 @@ weights_decide(void **state)
 	assert_true(deliver("192.0.2.8"));
 	assert_true(deliver("192.0.2.5")); /* not a configured answer */
 	assert_true(deliver("192.0.2.6")); /* no answer is no listing */
+}
+
+/* Below what refuses: delivered, and the back end is told. */
+static void
+weights_mark(void **state)
+{
+	(void)state;
+	begin(lists, listing);
+	assert_true(deliver("192.0.2.17"));
+	assert_false(w.refuse);
+	assert_string_equal(w.listed, "pale faint");
+	assert_int_equal(w.deliver.disposition, 0); /* that is for the author */
+	assert_true(deliver("192.0.2.18"));
+	assert_string_equal(w.listed, "");
+	assert_true(deliver("192.0.2.19")); /* on an allow list too */
+	assert_string_equal(w.listed, "");
+	assert_true(deliver("192.0.2.8"));
+	assert_string_equal(w.listed, "");
+	w.exempt = 1;
+	assert_true(deliver("192.0.2.17"));
+	assert_string_equal(w.listed, "");
+	w.exempt = 0;
 }
 
 static void
@@ -284,6 +315,8 @@ observed_only(void **state)
 	begin(observing, listing);
 	assert_true(deliver("192.0.2.1"));
 	assert_false(w.refuse);
+	assert_true(deliver("192.0.2.17"));
+	assert_string_equal(w.listed, "");
 }
 
 /* One error answer, and it is believed in nothing until it is tested again. */
@@ -382,6 +415,7 @@ main(void)
 	    TEST(asked_once_for_many_messages),
 	    TEST(row_250_rules_for_names),
 	    TEST(weights_decide),
+	    TEST(weights_mark),
 	    TEST(allow_lists_outweigh),
 	    TEST(exempt_recipients),
 	    TEST(trusted_relays_are_not_asked_about),

@@ -489,7 +489,6 @@ say_author(struct world_child *c, enum dmarc_match spf, enum auth_result dkim, u
 	struct msg_author_verdict v = {.domain = SPAN("author.example"),
 	    .policy_domain = SPAN("author.example"),
 	    .found = DMARC_FOUND,
-	    .published = (uint8_t)requested,
 	    .requested = (uint8_t)requested,
 	    .spf = (uint8_t)spf,
 	    .dkim = (uint8_t)dkim};

@@ -38,16 +38,26 @@ static const struct {
     {"v=DMARC1; p=rejekt", false, N, N, N, false, false, false, DMARC_PSD_UNSAID},
     {"v=DMARC1; p=rejekt; rua=mailto:a@x.example", true, N, N, N, false, false, false,
 	DMARC_PSD_UNSAID},
-    {"v=DMARC1; p=rejekt; rua=https://x.example", false, N, N, N, false, false, false,
+    {"v=DMARC1; p=rejekt; rua=https://x.example", true, N, N, N, false, false, false,
 	DMARC_PSD_UNSAID},
+    {"v=DMARC1; p=rejekt; rua=nobody , mailto:a@x.example!10m", true, N, N, N, false, false, false,
+	DMARC_PSD_UNSAID},
+    {"v=DMARC1; p=rejekt; rua=", false, N, N, N, false, false, false, DMARC_PSD_UNSAID},
+    {"v=DMARC1; p=rejekt; rua=a@x.example,:b,1x:y,mailto:a@,mail to:a@b", false, N, N, N, false,
+	false, false, DMARC_PSD_UNSAID},
+    {"v=DMARC1; p=rejekt; rua=mailto:a@x.example; rua=mailto:a@x.example", false, N, N, N, false,
+	false, false, DMARC_PSD_UNSAID},
+    /* no p= is p=none, and what sp= says holds below */
+    {"v=DMARC1; sp=reject", true, N, R, R, false, false, false, DMARC_PSD_UNSAID},
+    {"v=DMARC1; p=reject; psd=x; t=yes", true, R, R, R, false, false, false, DMARC_PSD_UNSAID},
+    {"v=DMARC1; p=reject; psd=y; psd=n", true, R, R, R, false, false, false, DMARC_PSD_UNSAID},
     {"v=DMARC1; p=rejekt; rua=mailto:@x.example", false, N, N, N, false, false, false,
 	DMARC_PSD_UNSAID},
     {"v=DMARC1; p=reject; sp=nonne", false, N, N, N, false, false, false, DMARC_PSD_UNSAID},
     {"v=DMARC1; p=reject; np=; rua=mailto:a@x.example", true, N, N, N, false, false, false,
 	DMARC_PSD_UNSAID},
     {"v=DMARC1; p=reject; p=none", false, N, N, N, false, false, false, DMARC_PSD_UNSAID},
-    {"v=DMARC1; p=reject; adkim=s; adkim=s", true, R, R, R, false, false, false,
-	DMARC_PSD_UNSAID},
+    {"v=DMARC1; p=reject; adkim=s; adkim=s", true, R, R, R, false, false, false, DMARC_PSD_UNSAID},
 };
 
 static void
@@ -72,8 +82,8 @@ static void
 row_244_no_records(void **state)
 {
 	static const char *const texts[] = {"", "v", "v=", "v=DMARC", "v=dmarc1; p=none",
-	    "v=DMARC1x; p=none", "v=DMARC2; p=none", "p=reject; v=DMARC1", "; v=DMARC1", "vv=DMARC1",
-	    "v=spf1 -all", "v=DMARC1,p=none", "x v=DMARC1; p=none"};
+	    "v=DMARC1x; p=none", "v=DMARC2; p=none", "p=reject; v=DMARC1", "; v=DMARC1",
+	    "vv=DMARC1", "v=spf1 -all", "v=DMARC1,p=none", "x v=DMARC1; p=none"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)

@@ -10,6 +10,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -53,6 +54,7 @@ struct world {
 	bool refuse; /* the envelope_answer */
 	uint8_t reason, detail[100], client_name[253];
 	size_t detail_len, client_name_len; /* name: of deliver */
+	char listed[256];                   /* of deliver */
 	uint64_t refused_transaction;
 	struct msg_dns_ask question;
 	void (*on_question)(
@@ -133,6 +135,8 @@ world_deliver(void *ctx, struct link *link, const union msg *m, int *fd)
 	w->deliver_has_fd = *fd >= 0;
 	w->content_len = m->deliver.content.len;
 	w->client_name_len = m->deliver.client_name.len;
+	snprintf(w->listed, sizeof(w->listed), "%.*s", (int)m->deliver.listed.len,
+	    (const char *)m->deliver.listed.p);
 	if (w->client_name_len > 0)
 		memcpy(w->client_name, m->deliver.client_name.p, w->client_name_len);
 	w->spf_domain_len = m->deliver.spf_domain.len;
