@@ -211,7 +211,7 @@ check-torture: all peers
 	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/torture 200
 
 torture: all peers
-	LEDGER=all BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/run test_ledger
+	LEDGER=all BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/run test_ledger test_ledger_real
 	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/torture $(KILLS)
 
 bench: all peers

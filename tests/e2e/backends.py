@@ -1,7 +1,9 @@
 """Back ends: our own Maildir server, a server that does what a test says, mailfront."""
 
 import os
+import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,7 +11,8 @@ import sys
 import threading
 
 import processes
-from place import (Directory, free_port, peer, peer_environment, program, wait_port, wait_until)
+from place import (Directory, free_port, helper, peer, peer_environment, program, wait_port,
+                   wait_until)
 
 # Fields that the gateway and a back end put before the content.
 OURS = (b"Received", b"Received-SPF", b"Authentication-Results")
@@ -232,49 +235,66 @@ class QmqpSink(Backend):
         processes.end(self.process)
 
 
+def queue_program(directory):
+    """
+    A copy of the queue program of the tests, with the Maildir that it fills, both for any user: its
+    account may not be able to read this tree. Returns: the path of the program.
+    """
+    for name in (".", "new", "tmp"):
+        os.chmod(directory.make("Maildir", name), 0o777)
+    return shutil.copy(helper("tests/e2e/qmail_queue.c"), directory.join("queue"))
+
+
 class Mailfront(Backend):
     """
     mailfront's QMQP or QMTP front over a queue program of ours that writes into a Maildir; served
     as inetd does, one process for each connection.
     """
 
-    QUEUE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "qmail_queue.py")
+    INETD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inetd.py")
 
     def __init__(self, protocol="qmqp"):
         self.directory = Directory("mailfront")
-        self.maildir = Maildir(self.directory.make("Maildir"))
-        self.directory.make("Maildir", "new")
-        self.directory.make("Maildir", "tmp")
+        queue = queue_program(self.directory)
+        self.maildir = Maildir(self.directory.join("Maildir"))
         self.port = free_port()
-        queue = self.directory.write("queue", "#!/bin/sh\nexec %s %s %s\n" %
-                                     (sys.executable, self.QUEUE, self.maildir.path))
-        os.chmod(queue, 0o755)
         self.command = [peer("mailfront", "usr/sbin/mailfront"), protocol, "qmail", "accept"]
         self.environment = peer_environment(
             MODULE_PATH=peer("mailfront", "usr/lib/mailfront"), QMAILQUEUE=queue,
             QMAILHOME=self.directory.path,
             PROTO="TCP", TCPREMOTEIP="127.0.0.1", TCPREMOTEHOST="localhost")
-        self.listener = socket.create_server(("127.0.0.1", self.port), backlog=256)
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
+        self.start()
 
-    def _serve(self):
-        running = []
-        while True:
-            try:
-                connection, _ = self.listener.accept()
-            except OSError:
-                break
-            running = [process for process in running if process.poll() is None]
-            with open(self.directory.join("log"), "ab") as log:
-                running.append(subprocess.Popen(self.command, env=self.environment,
-                                                stdin=connection, stdout=connection, stderr=log))
-            connection.close()
-        for process in running:
-            processes.end(process)
+    def start(self):
+        with open(self.directory.join("log"), "ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-I", "-S", self.INETD, str(self.port)] + self.command,
+                env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
+        wait_port(self.port, process=self.process)
+
+    def running(self):
+        return self.process.poll() is None
+
+    def kill(self):
+        """Kills one of the sessions, or a queue program. Returns: its name, or None."""
+        pids = [pid for pid in processes.of_session(self.process.pid) if pid != self.process.pid]
+        pid = random.choice(pids) if pids else None
+        name = pid and processes.name(pid)
+        return name if name and processes.kill(pid) else None
+
+    def halt(self):
+        """Kills every process; what is in the Maildir stays, and start() is possible."""
+        processes.end_sessions(self.process.pid)
+        self.process.wait()
+
+    def commits(self):
+        """Triples of sender, recipients and content of what the queue program has taken."""
+        for stored in self.maildir.messages():
+            head = re.match(rb"Return-Path: <(.*)>\n((?:Delivered-To: .*\n)*)", stored)
+            yield (head.group(1), re.findall(rb"^Delivered-To: (.*)$", head.group(2), re.M),
+                   stored[head.end():])
 
     def stop(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
-        self.thread.join()
+        self.halt()
         self.directory.remove()

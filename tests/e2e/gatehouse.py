@@ -60,6 +60,7 @@ class Gatehouse:
             "limits.connections_per_client": 60000,
             "limits.connections_per_network": 60000,
             "limits.connections_per_minute": 1000000,
+            "limits.commands_per_minute": 10000000,
             "limits.handshakes_per_minute": 1000000,
             "limits.unknown_per_hour": 1000000,
             "limits.delay": 0,

@@ -3,6 +3,7 @@ The ledger: what a simulated back end committed against what clients were told. 
 carries a token of its own as the local part of its sender.
 
   acknowledged          committed, for every recipient that was taken
+  refused for good      not committed at all
   committed twice       only when a fault hit after the commit octet
   committed for whom    only for recipients that RCPT was answered 2xx for
   committed octets      those that were sent, un-stuffed, after our header block
@@ -18,6 +19,8 @@ import threading
 from backends import Backend, netstring, split_block
 from place import free_port
 
+REFUSE = b"X-Refuse: yes"  # a message with this field is refused for good by the back end
+
 Commit = collections.namedtuple("Commit", "recipients content")
 
 
@@ -27,6 +30,7 @@ class Ledger:
         self.contents = {}  # by token
         self.accepted = collections.defaultdict(set)  # recipients answered 2xx, by token
         self.acknowledged = set()
+        self.refused = set()
         self.excuses = collections.Counter()  # faults after the commit octet, by token
         self.commits = collections.defaultdict(list)
         self.troubles = []
@@ -46,6 +50,10 @@ class Ledger:
     def acknowledge(self, token):
         with self.lock:
             self.acknowledged.add(token)
+
+    def refuse(self, token):
+        with self.lock:
+            self.refused.add(token)
 
     def excuse(self, token):
         with self.lock:
@@ -78,6 +86,8 @@ class Ledger:
             if token not in self.contents:
                 self.trouble("a message of nobody: %s" % token)
                 continue
+            if token in self.refused:
+                self.trouble("%s was refused for good and is there" % token)
             for recipient, count in self._copies(commits).items():
                 if recipient not in self.accepted[token]:
                     self.trouble("%s is there for %s, who was not accepted" % (token, recipient))
@@ -194,7 +204,7 @@ class FaultyServer(Backend):
 
     def die(self):
         """Nobody listens any more, and every connection ends where it is."""
-        self.stop()
+        self.unlisten()
         with self.lock:
             self.deaths += 1
             for connection in self.sockets:
@@ -222,8 +232,11 @@ class FaultyServer(Backend):
             threading.Thread(target=self._one, args=(connection, fault, once, deaths),
                              daemon=True).start()
 
+    def wire(self, connection, fault):
+        return Wire(connection, fault)
+
     def _one(self, connection, fault, once, deaths):
-        wire = Wire(connection, fault)
+        wire = self.wire(connection, fault)
         hit = self.speak(wire, once, deaths)
         wire.end(hit)
         with self.lock:
@@ -248,8 +261,8 @@ class FaultyServer(Backend):
                     done = True
                     with self.lock:
                         self.beyond += 1
-                    return False
-                if once:
+                if wire.fault is not None or once:
+                    self.leave(wire)
                     return False
                 wire.start()
         except Hit:
@@ -259,9 +272,10 @@ class FaultyServer(Backend):
             if token:
                 self.ledger.excuse(token[0])
             return True
-        except (EOFError, OSError):
-            if self.deaths != deaths and (token or last):
-                self.ledger.excuse((token or last)[0])
+        except (EOFError, OSError) as error:
+            unsure = self.unsure(token, last, self.deaths != deaths, error)
+            if unsure:
+                self.ledger.excuse(unsure[0])
         except (AssertionError, ValueError) as error:
             self.ledger.trouble("the back end got nonsense: %r" % error)
         finally:
@@ -270,6 +284,28 @@ class FaultyServer(Backend):
                     self.plan.append(wire.fault)
         return False
 
+    def leave(self, wire):
+        """A message has been answered, and the connection is given up."""
+
+    def unsure(self, token, last, died, _error):
+        """
+        A connection has ended without a fault of ours. In: token, of a message that is committed and
+        not answered; last, of the one before, when token is empty. Returns: the one whose answer may
+        not have got through, or nothing.
+        """
+        return died and (token or last)
+
+    def take(self, wire, token, sender, recipients, content):
+        """A whole message has been read. Returns: whether it was committed."""
+        wire.whole()
+        if REFUSE in content:
+            return False
+        token.append(self.ledger.commit(sender, recipients, content))
+        return True
+
+    def settle(self):
+        """From here on nothing is committed any more."""
+
     def done(self):
         with self.lock:
             return not self.plan and not self.open
@@ -277,10 +313,13 @@ class FaultyServer(Backend):
     def greet(self, wire):
         pass
 
-    def stop(self):
+    def unlisten(self):
         for listener in self.listeners:
             listener.shutdown(socket.SHUT_RDWR)
             listener.close()
+
+    def stop(self):
+        self.unlisten()
 
 
 class FaultyQmqp(FaultyServer):
@@ -302,9 +341,8 @@ class FaultyQmqp(FaultyServer):
     def message(self, wire, token):
         content, rest = netstring(self.netstring(wire))
         sender, rest = netstring(rest)
-        wire.whole()
-        token.append(self.ledger.commit(sender, self.recipients(rest), content))
-        wire.say(b"3:Kok,")
+        taken = self.take(wire, token, sender, self.recipients(rest), content)
+        wire.say(b"3:Kok," if taken else b"5:Dnot!,")
 
 
 class FaultyQmtp(FaultyQmqp):
@@ -314,10 +352,9 @@ class FaultyQmtp(FaultyQmqp):
         content, sender = self.netstring(wire), self.netstring(wire)
         recipients = self.recipients(self.netstring(wire))
         assert content[:1] == b"\n", "not in LF form"
-        wire.whole()
-        token.append(self.ledger.commit(sender, recipients, content[1:]))
+        taken = self.take(wire, token, sender, recipients, content[1:])
         for _ in recipients:
-            wire.say(b"3:Kok,")
+            wire.say(b"3:Kok," if taken else b"5:Dnot!,")
 
 
 class FaultyLmtp(FaultyServer):
@@ -350,10 +387,9 @@ class FaultyLmtp(FaultyServer):
             elif line == b"DATA":
                 wire.say(b"354 go\r\n")
                 content = self.content(wire)
-                wire.whole()
-                token.append(self.ledger.commit(sender, recipients, content))
+                taken = self.take(wire, token, sender, recipients, content)
                 for _ in recipients if self.EACH else recipients[:1]:
-                    wire.say(b"250 2.0.0 ok\r\n")
+                    wire.say(b"250 2.0.0 ok\r\n" if taken else b"554 5.6.0 not\r\n")
                 return
             else:
                 wire.say(b"250 ok\r\n")

@@ -8,6 +8,7 @@ here by its own directory. /etc is read, never written.
 
 import os
 import pwd
+import random
 import signal
 import subprocess
 
@@ -121,6 +122,9 @@ class Postfix(Backend):
         if prepare:
             prepare(self.directory)
         self.maildir = Maildir(self.directory.join("mail", "all"))
+        self.start()
+
+    def start(self):
         self.process = subprocess.Popen(
             [peer("postfix", "usr/lib/postfix/sbin/master"), "-c", self.directory.join("etc"),
              "-d"],
@@ -155,12 +159,87 @@ class Postfix(Backend):
     def pids(self):
         return processes.of_session(self.process.pid)
 
+    def running(self):
+        return self.process.poll() is None
+
+    def halt(self):
+        """Kills every process. The queue stays, and start() is possible."""
+        processes.end_sessions(self.process.pid)
+        self.process.wait()
+
     def stop(self):
         pids = self.pids()
         processes.end(self.process, signal.SIGTERM)
         for pid in set(pids + self.pids()):
             processes.kill(pid)
         self.directory.remove()
+
+
+class Queue(Postfix):
+    """
+    A Postfix that keeps in its queue what it takes, and delivers nothing: what is committed can be
+    counted there. A message with the field X-Refuse is refused.
+    """
+
+    CHECKS = "/^X-Refuse: yes/ REJECT 5.6.0 not here\n/^Subject: / HOLD\n"
+    SETTINGS = "header_checks = regexp:{directory}/checks\nservice_throttle_time = 1s\n"
+
+    def __init__(self, service):
+        super().__init__("127.0.0.1:{port} inet n - n - - %s\n" % service, MAILBOX + self.SETTINGS,
+                         lambda directory: directory.write("checks", self.CHECKS))
+
+    def kill(self):
+        """Kills a process that has to do with taking mail. Returns: its name."""
+        pids = [pid for pid in self.pids() if processes.name(pid) in TAKERS]
+        if not pids:
+            return None
+        pid = random.choice(pids)
+        name = processes.name(pid)
+        return name if processes.kill(pid) else None
+
+    def commits(self):
+        """Triples of sender, recipients and content of what is in the queue, whole."""
+        for name in ("incoming", "active", "deferred", "hold"):
+            for where, _, files in os.walk(self.directory.join("queue", name)):
+                for file in files:
+                    path = os.path.join(where, file)
+                    if os.stat(path).st_mode & 0o100:  # cleanup has finished it
+                        with open(path, "rb") as f:
+                            yield queue_file(f.read())
+
+
+TAKERS = ("qmqpd", "smtpd", "cleanup", "trivial-rewrite")
+
+
+def records(octets):
+    """Pairs of type and data, as postcat(1) reads them."""
+    at = 0
+    while at < len(octets):
+        kind, length, shift = octets[at:at + 1], 0, 0
+        while True:
+            at += 1
+            length |= (octets[at] & 0x7f) << shift
+            shift += 7
+            if not octets[at] & 0x80:
+                break
+        yield kind, octets[at + 1:at + 1 + length]
+        at += 1 + length
+
+
+def queue_file(octets):
+    """Returns: sender, recipients and content of a file of the queue."""
+    sender, recipients, content, inside = None, [], [], False
+    for kind, data in records(octets):
+        if kind == b"S":
+            sender = data
+        elif kind == b"R":
+            recipients.append(data)
+        elif kind in (b"M", b"X"):
+            inside = kind == b"M"
+        elif kind in (b"N", b"L") and inside:
+            content.append(data + (b"\n" if kind == b"N" else b""))
+        assert kind != b"p" or int(data) == 0, "the file has been edited"
+    return sender, recipients, b"".join(content)
 
 
 def qmqp_mailbox():

@@ -71,14 +71,23 @@ def tree(pid):
     return found
 
 
-def of_session(session):
-    """Living processes of a session: what a program that led it has left behind."""
+def of_session(*sessions):
+    """Living processes of these sessions: what a program that led one has left behind too."""
     found = []
     for pid in everybody():
         fields = stat(pid)
-        if fields and int(fields[3]) == session and fields[0] not in (b"Z", b"X"):
+        if fields and int(fields[3]) in sessions and fields[0] not in (b"Z", b"X"):
             found.append(pid)
     return found
+
+
+def end_sessions(*sessions):
+    """Kills everything in them, until nothing is left."""
+    left = of_session(*sessions)
+    while left:
+        for pid in left:
+            kill(pid)
+        left = of_session(*sessions)
 
 
 def status(pid):

@@ -8,13 +8,12 @@ import threading
 import unittest
 
 import messages
-from backends import Backend, Maildir, netstring
+from backends import Backend, Maildir, netstring, queue_program
 from gatehouse import Gatehouse
 from place import Directory, free_port, wait_until
 from smtp import stuff
 
 SENDER = "sender@sender.example"
-QUEUE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "qmail_queue.py")
 
 
 class Server(Backend):
@@ -353,34 +352,24 @@ class Groups(unittest.TestCase):
 class QmailQueue(unittest.TestCase):
     def setUp(self):
         self.directory = Directory("qmail")
-        self.maildir = Maildir(self.directory.make("Maildir"))
-        for name in ("new", "tmp"):
-            os.chmod(self.directory.make("Maildir", name), 0o777)
+        self.queue = queue_program(self.directory)
+        self.maildir = Maildir(self.directory.join("Maildir"))
         self.addCleanup(self.directory.remove)
 
     def program(self, text):
-        path = self.directory.write("qmail-queue", "#!/usr/bin/python3\n" + text)
+        path = self.directory.write("script", "#!/usr/bin/python3\n" + text)
         os.chmod(path, 0o755)
-        os.chmod(self.directory.path, 0o755)
-        os.chmod(self.maildir.path, 0o777)
         return path
 
-    def queue(self):
-        """The queue program of the tests; its account may not be able to read this tree."""
-        with open(QUEUE) as f:
-            return f.read().replace("sys.argv[1]", repr(self.maildir.path))
-
-    def gateway(self, text):
-        options = {"backend.protocol": '"qmail-queue"', "backend.program": '"%s"' %
-                   self.program(text)}
+    def gateway(self, program):
+        options = {"backend.protocol": '"qmail-queue"', "backend.program": '"%s"' % program}
         if os.geteuid() == 0:
             options["backend.user"] = '"nobody"'
         return Gatehouse({"main": []}, recipients="@example.com\n", options=options)
 
     def test_message_is_queued(self):
-        queue = self.queue()
         content = messages.simple()
-        with self.gateway(queue) as gate:
+        with self.gateway(self.queue) as gate:
             _, reply = send(gate, ["a@example.com", "b@example.com"], content)
             self.assertEqual(reply.status, "250 2.0.0", str(gate.wait_event("handoff")))
             stored, = self.maildir.messages()
@@ -391,26 +380,27 @@ class QmailQueue(unittest.TestCase):
                 self.assertNotEqual(os.stat(self.maildir.files()[0]).st_uid, 0)
 
     def test_exit_status(self):
-        with self.gateway("import os\nwhile os.read(0, 65536): pass\n"
-                          "while os.read(1, 65536): pass\nos._exit(53)\n") as gate:
+        with self.gateway(self.program(
+                "import os\nwhile os.read(0, 65536): pass\n"
+                "while os.read(1, 65536): pass\nos._exit(53)\n")) as gate:
             _, reply = send(gate, ["a@example.com"], messages.simple())
             self.assertEqual(reply.status, "451 4.3.0")
             self.assertIn("disk full", gate.wait_event("handoff")["text"])
 
     def test_executes_nothing_else(self):
         """What the program itself tries to execute is refused by the kernel."""
-        with self.gateway("import os\nwhile os.read(0, 65536): pass\n"
-                          "while os.read(1, 65536): pass\n"
-                          "try:\n os.execv('/bin/true', ['true'])\n"
-                          "except PermissionError:\n os._exit(71)\n") as gate:
+        with self.gateway(self.program(
+                "import os\nwhile os.read(0, 65536): pass\n"
+                "while os.read(1, 65536): pass\n"
+                "try:\n os.execv('/bin/true', ['true'])\n"
+                "except PermissionError:\n os._exit(71)\n")) as gate:
             _, reply = send(gate, ["a@example.com"], messages.simple())
             self.assertEqual(reply.status, "451 4.3.0")
             self.assertIn("temporarily rejected", gate.wait_event("handoff")["text"])
 
     def test_helper_killed(self):
         """The helper dies: 4xx, and the next message is taken."""
-        queue = self.queue()
-        with self.gateway(queue) as gate:
+        with self.gateway(self.queue) as gate:
             gate.kill("qmail-queue-hel")  # as much as the kernel keeps of the name
             wait_until(lambda: send(gate, ["a@example.com"], messages.simple())[1].code == 250,
                        "mail to be taken again")
