@@ -35,6 +35,7 @@ SRC_lib := \
 SRC_supervisor := \
 	supervisor/check.c \
 	supervisor/check_clients.c \
+	supervisor/check_dns.c \
 	supervisor/check_host.c \
 	supervisor/cli.c \
 	supervisor/client_slots.c \

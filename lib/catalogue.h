@@ -180,6 +180,12 @@ enum dns_status {
 	DNS_UNUSABLE, /* an answer past our bounds: asking again will not help */
 };
 
+/* What DNSSEC says of an answer. */
+enum dns_security { DNS_INSECURE, DNS_SECURE, DNS_BOGUS };
+
+/* The key of the root zone as Debian's package dns-root-data installs it. */
+#define DNS_ROOT_KEY "/usr/share/dns/root.key"
+
 enum dkim_algorithm { DKIM_OTHER, DKIM_RSA_SHA256, DKIM_ED25519_SHA256, DKIM_RSA_SHA1 };
 
 /* What a check is to find out; a set. */

@@ -14,8 +14,7 @@ struct recursor {
 	struct ub_ctx *ctx;
 };
 
-/* The key of the root zone as Debian's package dns-root-data installs it. */
-static const char root_key[] = "/usr/share/dns/root.key";
+static const char root_key[] = DNS_ROOT_KEY;
 
 /*
  * Reverse names of private networks are the site's own servers' business; the rest of the library's
@@ -176,8 +175,10 @@ on_answer(void *arg, int rcode, void *packet, int len, int security, char *why, 
 	(void)why;
 	(void)limited;
 	q->answered = true;
-	q->done(q->arg, span_of(packet, usable ? (size_t)len : 0), security == SECURITY_BOGUS,
-	    security == SECURITY_SECURE);
+	q->done(q->arg, span_of(packet, usable ? (size_t)len : 0),
+	    security == SECURITY_BOGUS    ? DNS_BOGUS
+	    : security == SECURITY_SECURE ? DNS_SECURE
+					  : DNS_INSECURE);
 }
 
 bool

@@ -2,11 +2,12 @@
  * The resolving library (libunbound, driven by our event loop): asks, caches, validates.
  *
  * It has no deadline that suits us (a dead server takes it 19 seconds) and gives a forged answer
- * with its data: both are the caller's to handle, by recursor_cancel and by `bogus`.
+ * with its data: both are the caller's to handle, by recursor_cancel and by DNS_BOGUS.
  */
 #ifndef RESOLVERD_RECURSOR_H
 #define RESOLVERD_RECURSOR_H
 
+#include "lib/catalogue.h"
 #include "lib/conf.h"
 #include "lib/loop.h"
 
@@ -14,8 +15,8 @@ struct recursor;
 
 /* One question; memory of the caller until it is answered or cancelled. */
 struct recursor_question {
-	/* In: packet, borrowed, empty when there is none; bogus: DNSSEC shows it to be forged. */
-	void (*done)(void *arg, struct span packet, bool bogus, bool secure);
+	/* In: packet, borrowed, empty when there is none; it is there when it is DNS_BOGUS, too. */
+	void (*done)(void *arg, struct span packet, enum dns_security security);
 	void *arg;
 	int id;
 	bool answered;

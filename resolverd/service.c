@@ -34,20 +34,21 @@ place_give(struct service_question *q)
 /* ---- answers --------------------------------------------------------------------------------- */
 
 static void
-tell_trouble(struct service *s, uint32_t query)
+tell_trouble(struct service *s, uint32_t query, enum dns_security security)
 {
-	struct msg_dns_answer out = {.query = query, .status = DNS_TROUBLE, .asked = 1};
+	struct msg_dns_answer out = {
+	    .query = query, .status = DNS_TROUBLE, .security = (uint8_t)security, .asked = 1};
 
 	link_send(s->asker, MSG_dns_answer, &out, -1);
 }
 
 static void
-tell(const struct service_question *q, const struct packet_answer *a, bool secure)
+tell(const struct service_question *q, const struct packet_answer *a, enum dns_security security)
 {
 	struct service *s = q->service;
 	struct msg_dns_answer out = {.query = q->query,
 	    .status = (uint8_t)a->status,
-	    .secure = secure,
+	    .security = (uint8_t)security,
 	    .ttl = a->ttl,
 	    .asked = q->left};
 
@@ -60,7 +61,7 @@ tell(const struct service_question *q, const struct packet_answer *a, bool secur
 }
 
 static void
-on_done(void *arg, struct span packet, bool bogus, bool secure)
+on_done(void *arg, struct span packet, enum dns_security security)
 {
 	static const enum count counts[] = {
 	    [DNS_OK] = COUNT_answers_ok,
@@ -72,14 +73,14 @@ on_done(void *arg, struct span packet, bool bogus, bool secure)
 	struct service_question *q = arg;
 	struct packet_answer answer;
 
-	if (bogus) {
+	if (security == DNS_BOGUS) {
 		/* It comes with its data, which nobody must see. */
 		count(COUNT_bogus);
-		tell_trouble(q->service, q->query);
+		tell_trouble(q->service, q->query, security);
 	} else {
 		packet_read(packet, &q->name, q->type, &answer);
 		count(counts[answer.status]);
-		tell(q, &answer, secure);
+		tell(q, &answer, security);
 	}
 	if (q->charged && !q->left)
 		traffic_return(&q->service->traffic, &q->name);
@@ -93,7 +94,7 @@ on_late(void *arg)
 
 	count(COUNT_late);
 	recursor_cancel(q->service->recursor, &q->asked);
-	tell_trouble(q->service, q->query);
+	tell_trouble(q->service, q->query, DNS_INSECURE);
 	place_give(q);
 }
 
@@ -164,14 +165,14 @@ on_ask(void *ctx, struct link *link, const union msg *m, int *fd)
 		q = place_take(s);
 	if (q == NULL) {
 		count(COUNT_refused);
-		tell_trouble(s, ask->query);
+		tell_trouble(s, ask->query, DNS_INSECURE);
 		return;
 	}
 	q->name = name;
 	q->charged = charged;
 	if (!begin(s, q, ask)) {
 		count(COUNT_refused);
-		tell_trouble(s, ask->query);
+		tell_trouble(s, ask->query, DNS_INSECURE);
 		place_give(q);
 	}
 }

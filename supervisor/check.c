@@ -350,6 +350,7 @@ static void
 check_dns(struct check *c)
 {
 	check_servers(c, "dns.servers", &c->conf->dns.servers);
+	check_dnssec(c);
 }
 
 /* ---- back ends ---- */

@@ -20,6 +20,9 @@ __attribute__((format(printf, 3, 4))) void check_warning(
 /* Who clients are and how they are judged: networks, DNS lists, results, DMARC. */
 void check_clients(struct check *c);
 
+/* What is validated by which keys. */
+void check_dnssec(struct check *c);
+
 /* Limits that fit into each other and into this host, and the accounts of the programs. */
 void check_limits(struct check *c);
 void check_users(struct check *c);

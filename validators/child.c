@@ -140,6 +140,7 @@ on_dns_answer(void *ctx, struct link *link, const union msg *m, int *fd)
 	    a->records.encoded.len > sizeof(c->reply->encoded))
 		return; /* one that we stopped waiting for */
 	c->reply->status = (enum dns_status)a->status;
+	c->reply->security = (enum dns_security)a->security;
 	c->reply->count = a->records.count;
 	c->reply->len = a->records.encoded.len;
 	if (a->records.encoded.len > 0)
@@ -200,6 +201,9 @@ note_answer(struct span name, enum dns_type type, const struct dns_reply *reply)
 
 	if (!note_wanted())
 		return;
+	if (reply->security != DNS_INSECURE)
+		note("dnssec", name,
+		    reply->security == DNS_SECURE ? SPAN("validated") : SPAN("not valid"));
 	if (reply->status != DNS_OK)
 		note(what, name, span_str(statuses[reply->status]));
 	while (reply->status == DNS_OK && dns_next(&rest, &record)) {
@@ -229,6 +233,7 @@ ask(void *arg, struct span name, enum dns_type type, struct dns_reply *reply_out
 	struct msg_dns_ask out = {++c->query, (uint16_t)type, name, c->setup->dns_timeout_ms, 0, 0};
 
 	reply_out->status = DNS_TROUBLE;
+	reply_out->security = DNS_INSECURE;
 	reply_out->count = 0;
 	reply_out->len = 0;
 	if (now >= c->dns_until_ms || !link_send(c->link, MSG_dns_ask, &out, -1))
@@ -301,8 +306,8 @@ put_authors(const struct content_answer *answer, struct buf *b)
 	for (size_t i = 0; i < answer->from.count; i++) {
 		const struct dmarc_author *a = &answer->authors[i];
 		struct msg_author_verdict v = {from_domain_span(&a->domain),
-		    from_domain_span(&a->policy_domain), (uint8_t)a->found,
-		    (uint8_t)a->requested, (uint8_t)a->spf, (uint8_t)a->dkim};
+		    from_domain_span(&a->policy_domain), (uint8_t)a->found, (uint8_t)a->requested,
+		    (uint8_t)a->spf, (uint8_t)a->dkim};
 
 		if (!msg_list_put(b, RECORD_author_verdict, &v))
 			return false;

@@ -26,6 +26,7 @@ enum {
 /* An answer; the records are encoded struct msg_dns_record. */
 struct dns_reply {
 	enum dns_status status;
+	enum dns_security security; /* for the log; status says what is to be believed */
 	uint16_t count;
 	size_t len;
 	uint8_t encoded[DNS_REPLY_MAX];

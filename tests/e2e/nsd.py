@@ -44,6 +44,10 @@ def question(name, kind=16):
     return struct.pack(">HHHHHH", 4711, 0, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", kind, 1)
 
 
+class Whole(str):
+    """A zone with its SOA and NS records."""
+
+
 class Nsd(Backend):
     """
     In: zones, a dictionary of names and their records in master file form; port and host to listen
@@ -55,7 +59,8 @@ class Nsd(Backend):
         self.port = port or free_port(kind=socket.SOCK_DGRAM)
         configuration = SERVER.format(address=host, port=self.port, directory=self.directory.path)
         for name, records in zones.items():
-            self.directory.write(name, START.format(name=name) + records)
+            start = "" if isinstance(records, Whole) else START.format(name=name)
+            self.directory.write(name, start + records)
             configuration += ZONE.format(name=name)
         path = self.directory.write("nsd.conf", configuration)
         self.process = subprocess.Popen(

@@ -221,7 +221,7 @@ row_250_answers_over_real_packets(void **state)
 	(void)state;
 	assert_int_equal(ask_for(1, "ok.example", PACKET_A, 5000), DNS_OK);
 	assert_memory_equal(record_data, "\xc0\0\2\5", 4);
-	assert_int_equal(last.secure, 0);
+	assert_int_equal(last.security, DNS_INSECURE);
 	assert_int_equal(ask_for(2, "text.example", PACKET_TXT, 5000), DNS_OK);
 	assert_memory_equal(record_data, "v=spf1 -all", 11);
 	assert_int_equal(ask_for(3, "ok.example", PACKET_MX, 5000), DNS_NO_DATA);

@@ -180,6 +180,18 @@ static const struct {
 	1, 1, "f:7: error: backend.b.reply_timeout: must be below limits.reply_budget, 90\n"},
     {"dns server", GOOD BACKEND "dns { servers = \"ns.example.net:53\" }\n", 1, 1,
 	"f:7: error: dns.servers: \"ns.example.net:53\" is not ADDRESS:PORT"},
+    {"anchors",
+	GOOD BACKEND "dns { anchors = { \"corp.example. IN DS 12345 13 2 00fF 10\", "
+		     "\"x 3600 DNSKEY 257 3 13 ab+/ c=\" } }\n",
+	0, 1, ""},
+    {"anchors wrong",
+	GOOD BACKEND "dns { anchors = { \"x IN A 1 2 3 4\", \"x\", \"x IN DS 1 2 3\", "
+		     "\"x IN DS 1 256 3 00\", \"x IN DNSKEY 257 3 13 *\" } }\n",
+	5, 1, "f:7: error: dns.anchors: \"x IN A 1 2 3 4\" is not a DS or DNSKEY record\n"},
+    {"lists that are never reached", GOOD BACKEND "listed { reject = 5 defer = 5 mark = 5 }\n", 0,
+	3,
+	"f:7: warning: listed.mark: is never reached: listed.reject or listed.defer comes first\n"},
+    {"lists", GOOD BACKEND "listed { reject = 5 defer = 4 mark = 3 }\n", 0, 1, ""},
     {"times", GOOD BACKEND "limits { data_timeout = 100 data_total = 99 }\n", 1, 1,
 	"f:7: error: limits.data_timeout: must not be above limits.data_total, 99\n"},
     {"session",
