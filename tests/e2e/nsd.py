@@ -27,7 +27,7 @@ remote-control:
 ZONE = """\
 zone:
 	name: "{name}"
-	zonefile: "{name}"
+	zonefile: "{file}"
 """
 
 START = "$ORIGIN {name}.\n$TTL 60\n@ SOA ns hostmaster 1 60 60 60 60\n@ NS ns\nns A 127.0.0.1\n"
@@ -40,7 +40,7 @@ def txt(text):
 
 def question(name, kind=16):
     """A DNS question as octets."""
-    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.split("."))
+    labels = b"".join(bytes([len(label)]) + label.encode() for label in name.strip(".").split(".") if label)
     return struct.pack(">HHHHHH", 4711, 0, 1, 0, 0, 0) + labels + b"\0" + struct.pack(">HH", kind, 1)
 
 
@@ -60,8 +60,9 @@ class Nsd(Backend):
         configuration = SERVER.format(address=host, port=self.port, directory=self.directory.path)
         for name, records in zones.items():
             start = "" if isinstance(records, Whole) else START.format(name=name)
-            self.directory.write(name, start + records)
-            configuration += ZONE.format(name=name)
+            file = name if name != "." else "root"
+            self.directory.write(file, start + records)
+            configuration += ZONE.format(name=name, file=file)
         path = self.directory.write("nsd.conf", configuration)
         self.process = subprocess.Popen(
             [peer("nsd", "usr/sbin/nsd"), "-d", "-c", path], env=peer_environment(),

@@ -3,6 +3,7 @@ SPF and DKIM over real DNS packets: NSD with zones of ours, and clients whose ad
 loopback one, in a network that belongs to this test alone.
 """
 
+import base64
 import re
 import subprocess
 import unittest
@@ -11,8 +12,9 @@ import messages
 import network
 import nsd
 from backends import MaildirServer, Scripted
-from dkim import Signer
+from dkim import Signer, openssl
 from gatehouse import HOSTNAME, Gatehouse
+from opendkim import Opendkim, generate_key
 from place import Directory, peer, peer_environment
 
 GOOD = "192.0.2.10"
@@ -29,6 +31,10 @@ class Authentication(unittest.TestCase):
     def setUpClass(cls):
         cls.directory = Directory("dkim")
         cls.signer = Signer(cls.directory, "sender.example")
+        cls.opendkim_key, opendkim_record = generate_key(cls.directory, "sender.example", "odk")
+        cls.ed25519_key = cls.directory.join("ed25519.pem")
+        openssl("genpkey", "-algorithm", "ed25519", "-out", cls.ed25519_key)
+        public = openssl("pkey", "-in", cls.ed25519_key, "-pubout", "-outform", "DER")[-32:]
         cls.names = nsd.Nsd({
             "sender.example": '@ TXT "v=spf1 ip4:%s -all"\nsel._domainkey TXT %s\n'
                               % (GOOD, nsd.txt(cls.signer.record())) +
@@ -37,7 +43,9 @@ class Authentication(unittest.TestCase):
                               'incl TXT "v=spf1 include:_spf.sender.example -all"\n'
                               '_spf TXT "v=spf1 a:host.sender.example -all"\n'
                               'host A %s\n' % GOOD +
-                              'broken TXT "v=spf1 nonsense:x -all"\n',
+                              'broken TXT "v=spf1 nonsense:x -all"\n' + opendkim_record +
+                              '\ned._domainkey TXT "v=DKIM1; k=ed25519; p=%s"\n'
+                              % base64.b64encode(public).decode(),
             "none.example": '@ TXT "nothing of that kind"\n',
         })
         cls.backend = MaildirServer()
@@ -117,6 +125,31 @@ class Authentication(unittest.TestCase):
         signed = done.stdout.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         self.assertRegex(self.results("a@sender.example", message=signed),
                          r"dkim=permerror\b.*header\.d=sender\.example.*header\.a=rsa-sha1")
+
+    def by_opendkim(self, selector, key, algorithm, canonicalization):
+        """What opendkim signs passes, and fails once it is changed."""
+        message = (b"From: A <a@sender.example>\r\nTo:  alice@example.com\r\nSubject: a  folded\r\n"
+                   b"\t subject \r\nDate: Sat, 21 Nov 2026 00:00:00 +0000\r\n\r\n"
+                   b"Some  words \t\r\n.dot\r\n\xc3\xa4\r\n\r\n\r\n")
+        with Opendkim("sender.example", selector, key, canonicalization, algorithm) as signer:
+            signed = signer.sign(message)
+        result = (r"header\.d=sender\.example header\.s=%s header\.a=%s " % (selector, algorithm))
+        self.assertRegex(self.results("a@sender.example", message=signed), "dkim=pass " + result)
+        for old, new in ((b"Some", b"Same"), (b"a  folded", b"a  golden"), (b"To:  alice", b"To:  malice"),
+                         (b"h=From:To", b"h=From"), (b"t=17", b"t=16")):
+            with self.subTest(algorithm=algorithm, canonicalization=canonicalization, old=old):
+                changed = signed.replace(old, new, 1)
+                self.assertNotEqual(changed, signed)
+                found = self.results("a@sender.example", message=changed)
+                self.assertRegex(found, r"dkim=(fail|permerror) ")
+                self.assertNotIn("dkim=pass", found)
+
+    def test_dkim_by_opendkim(self):
+        for canonicalization in ("relaxed/relaxed", "relaxed/simple", "simple/relaxed", "simple/simple"):
+            self.by_opendkim("odk", self.opendkim_key, "rsa-sha256", canonicalization)
+
+    def test_dkim_by_opendkim_ed25519(self):
+        self.by_opendkim("ed", self.ed25519_key, "ed25519-sha256", "relaxed/simple")
 
     def test_dkim_fail(self):
         message = self.signer.sign(messages.simple(b"signed\n")).replace(b"signed", b"forged")
