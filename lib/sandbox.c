@@ -26,7 +26,10 @@
 
 /* ---- what is allowed ---------------------------------------------------------------------------- */
 
-enum { CONDITIONS_MAX = 2 };
+enum {
+	CONDITIONS_MAX = 2,
+	SELF_TEST_TRIES = 3,
+};
 
 /* One allowed system call, with what its arguments must be; count 0: any. */
 struct rule {
@@ -395,22 +398,46 @@ try_ptrace(void)
 	syscall(SYS_ptrace, 0, 0, 0, 0);
 }
 
-/* Returns: whether a child under the same filter dies of SIGSYS when it tries. */
-static bool
-is_fatal(unsigned flags, void (*attempt)(void))
+/* Out: *status_out, how a child ended that tries under the same filter. Returns: 0 or -1, errno set. */
+static int
+try_in_child(unsigned flags, void (*attempt)(void), int *status_out)
 {
 	pid_t pid = fork();
-	int status;
 
 	if (pid == 0) {
 		if (filter_load(flags) == 0)
 			attempt();
 		_exit(0);
 	}
-	while (pid > 0 && waitpid(pid, &status, 0) < 0)
+	if (pid < 0)
+		return -1;
+	while (waitpid(pid, status_out, 0) < 0)
 		if (errno != EINTR)
+			return -1;
+	return 0;
+}
+
+/*
+ * Whether a child under the same filter dies of SIGSYS when it tries. One that was killed from
+ * outside, as for want of memory, says nothing: another is asked. Returns: false with errno set.
+ */
+static bool
+is_fatal(unsigned flags, void (*attempt)(void))
+{
+	for (unsigned i = 0; i < SELF_TEST_TRIES; i++) {
+		int status;
+
+		if (try_in_child(flags, attempt, &status) != 0)
 			return false;
-	return pid > 0 && WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS;
+		if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS)
+			return true;
+		if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
+			errno = ENOTSUP;
+			return false;
+		}
+	}
+	errno = EAGAIN;
+	return false;
 }
 
 static bool
