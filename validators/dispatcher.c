@@ -156,6 +156,17 @@ on_child_gone(void *ctx, struct link *link, const union msg *m, int *fd)
 }
 
 static void
+on_zygote_alive(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct dispatcher *d = ctx;
+
+	(void)link;
+	(void)m;
+	(void)fd;
+	processes_zygote_alive(&d->jobs.processes);
+}
+
+static void
 on_zygote_lost(void *ctx, struct link *link)
 {
 	(void)link;
@@ -178,6 +189,7 @@ on_zygote_hangs(void *arg)
 
 static const struct link_handler zygote_handlers[] = {
     {MSG_child_gone, on_child_gone},
+    {MSG_zygote_alive, on_zygote_alive},
 };
 
 static const struct link_role zygote_role = {

@@ -14,6 +14,7 @@ processes_init(struct processes *ps, struct loop *loop, const struct link_role *
 	memset(ps, 0, sizeof(*ps));
 	ps->loop = loop;
 	ps->role = role;
+	ps->probe_ms = PROCESS_PROBE_MS;
 	ps->count[PROCESS_FREE] = PROCESSES_MAX;
 	for (uint32_t i = PROCESSES_MAX; i-- > 0;) {
 		ps->places[i].all = ps;
@@ -160,6 +161,51 @@ process_set_state(struct process *p, enum process_state state)
 	set_state(p, state);
 }
 
+/* ---- whether the zygote lives ---------------------------------------------------------------- */
+
+static void
+probe_stop(struct processes *ps)
+{
+	timer_stop(&ps->probe);
+	ps->probing = false;
+	ps->unanswered = 0;
+}
+
+/* A host that was suspended wakes up with all times over: one look is not enough. */
+static void
+on_probe(void *arg)
+{
+	struct processes *ps = arg;
+	struct msg_zygote_probe m;
+
+	if (!link_alive(ps->zygote) ||
+	    ps->count[PROCESS_FREE] + ps->count[PROCESS_RESTING] == PROCESSES_MAX) {
+		probe_stop(ps);
+		return;
+	}
+	if (ps->unanswered == PROCESS_PROBES) {
+		probe_stop(ps);
+		ps->zygote_hangs(ps->arg);
+		return;
+	}
+	if (ps->unanswered++ == 0)
+		link_send(ps->zygote, MSG_zygote_probe, &m, -1);
+	ps->probing = timer_set(ps->loop, &ps->probe, ps->probe_ms, on_probe, ps) == 0;
+}
+
+static void
+probe_start(struct processes *ps)
+{
+	if (!ps->probing)
+		ps->probing = timer_set(ps->loop, &ps->probe, ps->probe_ms, on_probe, ps) == 0;
+}
+
+void
+processes_zygote_alive(struct processes *ps)
+{
+	ps->unanswered = 0;
+}
+
 /* ---- beginning and end ----------------------------------------------------------------------- */
 
 /* Makes the link and asks for a process at its other end. */
@@ -192,6 +238,7 @@ process_new(struct processes *ps)
 		process_end(p, false);
 		return NULL;
 	}
+	probe_start(ps);
 	count(COUNT_processes);
 	return p;
 }
@@ -249,6 +296,7 @@ processes_child_gone(struct processes *ps, uint32_t serial, uint32_t status)
 void
 processes_zygote_lost(struct processes *ps)
 {
+	probe_stop(ps);
 	for (size_t i = 0; i < PROCESSES_MAX; i++)
 		if (ps->places[i].state != PROCESS_FREE && !ps->places[i].gone)
 			gone(&ps->places[i]);
@@ -263,6 +311,7 @@ processes_computing(const struct processes *ps)
 void
 processes_clear(struct processes *ps)
 {
+	probe_stop(ps);
 	for (size_t i = 0; i < PROCESSES_MAX; i++) {
 		struct process *p = &ps->places[i];
 

@@ -17,6 +17,8 @@ enum {
 	PROCESSES_MAX = 2048,
 	PROCESS_REAP_MS = 10 * 1000, /* from its end to child_gone; then the zygote is given up */
 	PROCESS_REST_MS = 5 * 1000,  /* without a job; then it is ended */
+	PROCESS_PROBE_MS = 3 * 1000, /* between two looks at whether the zygote answers */
+	PROCESS_PROBES = 2,          /* looks without an answer; then the zygote is given up */
 	PROCESSES_BOUND_MAX = 32,
 };
 
@@ -46,6 +48,12 @@ struct process {
 struct processes {
 	struct loop *loop;
 	struct link *zygote; /* owned by the dispatcher; NULL: down */
+	/* While something is asked of it, it must show that it lives: what hangs would cost every
+	 * message the time that a whole check may take. */
+	struct timer probe;
+	bool probing;
+	unsigned unanswered; /* looks since it was asked to answer */
+	uint64_t probe_ms;   /* PROCESS_PROBE_MS */
 	const struct link_role *role;
 	void (*zygote_hangs)(void *arg);
 	/* It is reaped, or nobody is left who could say so. */
@@ -92,6 +100,9 @@ struct process *process_bound_to(const struct processes *ps, const struct transa
 void processes_child_gone(struct processes *ps, uint32_t serial, uint32_t status);
 
 /* The zygote is gone, and with it every process that it forked. */
+/* It has answered. */
+void processes_zygote_alive(struct processes *ps);
+
 void processes_zygote_lost(struct processes *ps);
 
 /* Ends what is left. */

@@ -139,6 +139,17 @@ on_child_kill(void *ctx, struct link *link, const union msg *m, int *fd)
 }
 
 static void
+on_probe(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct msg_zygote_alive alive;
+
+	(void)ctx;
+	(void)m;
+	(void)fd;
+	link_send(link, MSG_zygote_alive, &alive, -1);
+}
+
+static void
 on_orphaned(void *arg)
 {
 	struct zygote *z = arg;
@@ -160,6 +171,7 @@ on_dispatcher_lost(void *ctx, struct link *link)
 static const struct link_handler handlers[] = {
     {MSG_fork_ask, on_fork_ask},
     {MSG_child_kill, on_child_kill},
+    {MSG_zygote_probe, on_probe},
 };
 
 static const struct link_role role = {

@@ -180,6 +180,22 @@ class Stopped(unittest.TestCase):
                                  "queue-handoff": (451, 1)})
 
 
+class StoppedForGood(unittest.TestCase):
+    """Row F30: a zygote that stands still is noticed long before a check would be over, and replaced."""
+
+    def test_row_F30_zygote(self):
+        with MaildirServer() as backend, Gatehouse(backend.port) as gateway:
+            pid, = gateway.pids("validator")
+            processes.kill(pid, signal.SIGSTOP)
+            with gateway.client() as client:
+                reply = client.deliver(SENDER, ["alice@example.com"], messages.simple())
+            self.assertEqual(reply.code, 451, reply)
+            gateway.wait_event("zygote_hangs")
+            processes.wait_gone(pid)
+            wait_until(lambda: Killed.deliver(gateway).code == 250, "mail to be taken again")
+            self.assertEqual(len(backend.maildir.files()), 1)
+
+
 class BackendAnswers(unittest.TestCase):
     """Section 2.11 of the catalogue over real sockets."""
 

@@ -598,6 +598,55 @@ zygote_down(void **state)
 	assert_int_equal(w.forked, 3);
 }
 
+/* Row F30: whoever waits for a zygote that stands still does not wait as long as for a check. */
+static void
+row_F30_zygote_that_does_not_answer(void **state)
+{
+	(void)state;
+	world_begin_played(&w, "true", "mark", "true");
+	w.d->jobs.processes.probe_ms = 2;
+	say_envelope(&w, 5, "a@sender.example");
+	WORLD_UNTIL(&w, w.probes > 3); /* it answers, however long the check takes */
+	assert_non_null(w.d->zygote);
+	w.zygote_hangs = true;
+	WORLD_UNTIL(&w, w.d->zygote == NULL);
+	w.zygote_hangs = false;
+	link_free(&w.zygote); /* the supervisor ends it, and its children with it */
+	link_free(&w.children[0].link);
+	say_submit(&w, 5, "a@sender.example");
+	assert_int_equal(w.refused, 1);
+	assert_int_equal(w.refusal, REFUSAL_INTERNAL);
+	w.zygote = world_connect(&w, PROGRAM_VALIDATOR, 0, &world_zygote);
+	world_turn(&w);
+	say_submit(&w, 6, "a@sender.example");
+	assert_int_equal(w.forked, 3);
+	assert_non_null(w.d->zygote);
+}
+
+/* One that nothing is asked of is not asked whether it lives. */
+static void
+idle_zygote_is_left_alone(void **state)
+{
+	unsigned before;
+
+	(void)state;
+	world_begin_played(&w, "true", "mark", "true");
+	w.d->jobs.processes.probe_ms = 2;
+	say_submit(&w, 5, "");
+	for (unsigned i = 0; i < w.forked; i++)
+		child_gone(&w.children[i], UINT32_MAX);
+	WORLD_UNTIL(&w, !w.d->jobs.processes.probing);
+	before = w.probes;
+	w.zygote_hangs = true;
+	for (int i = 0; i < 20; i++) {
+		usleep(1000);
+		world_turn(&w);
+	}
+	w.zygote_hangs = false;
+	assert_int_equal(w.probes, before);
+	assert_non_null(w.d->zygote);
+}
+
 static void
 smtpd_gone(void **state)
 {
@@ -879,6 +928,8 @@ main(void)
 	    TEST(hang_until_the_budget_ends),
 	    TEST(fork_that_fails),
 	    TEST(zygote_down),
+	    TEST(row_F30_zygote_that_does_not_answer),
+	    TEST(idle_zygote_is_left_alone),
 	    TEST(smtpd_gone),
 	    TEST(checks_wait_for_their_turn),
 	    TEST(row_311_no_turn_is_busy),

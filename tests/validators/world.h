@@ -43,7 +43,8 @@ struct world {
 	struct dispatcher *d;
 	struct link *smtpd, *handoff, *zygote, *resolver;
 	struct world_child children[WORLD_CHILDREN];
-	unsigned forked, kills;
+	unsigned forked, kills, probes;
+	bool zygote_hangs; /* it answers no probe; stays too */
 	unsigned delivered, refused, envelope_answers, questions;
 	struct msg_deliver deliver; /* the last one; its spans are gone */
 	uint8_t spf_domain[256];
@@ -250,13 +251,27 @@ world_child_kill(void *ctx, struct link *link, const union msg *m, int *fd)
 	w->kills++;
 }
 
+static inline void
+world_probe(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct world *w = ctx;
+	struct msg_zygote_alive alive;
+
+	(void)m;
+	(void)fd;
+	w->probes++;
+	if (!w->zygote_hangs)
+		link_send(link, MSG_zygote_alive, &alive, -1);
+}
+
 static const struct link_handler world_zygote_handlers[] = {
+    {MSG_zygote_probe, world_probe},
     {MSG_fork_ask, world_fork_ask},
     {MSG_child_kill, world_child_kill},
 };
 
 static const struct link_role world_zygote = {
-    PROGRAM_VALIDATOR, PROGRAM_VALIDATORS, world_zygote_handlers, 2, NULL, false};
+    PROGRAM_VALIDATOR, PROGRAM_VALIDATORS, world_zygote_handlers, 3, NULL, false};
 
 static inline void
 child_gone(struct world_child *c, uint32_t status)

@@ -267,8 +267,14 @@ zygote_that_hangs_is_reported(void **state)
 	begin(hang);
 	w.d->zygote_hangs = on_hangs;
 	w.d->hangs_arg = &said;
+	w.d->jobs.processes.probe_ms = 2;
 	say_submit(&w, 1, "");
 	WORLD_UNTIL(&w, zygote->count == 1);
+	for (int i = 0; i < 20; i++) {
+		usleep(1000);
+		world_turn(&w);
+	}
+	assert_false(said); /* it answers */
 	w.d->jobs.processes.zygote_hangs(w.d->jobs.processes.arg);
 	assert_true(said);
 	assert_null(w.d->zygote);
