@@ -112,7 +112,7 @@ static const struct {
 	"Authentication-Results: other.example; a=b; a=b; a=b; a=b; a=b; a=b; a=b; a=b; a=b; a=b;"
 	" a=b; a=b; a=b; a=b; a=b; a=b; a=b; a=b\n\n",
 	0, false},
-    {"rows 205 207 208 210 211: all of this stays",
+    {"row_205_207_208_210_211 all of this stays",
 	"ARC-Seal: x\nReturn-Path: <x@y>\nDisposition-Notification-To: a@b\n"
 	"Return-Receipt-To: a@b\nSubject: 1\nSubject: 2\nDate: x\nBcc: c@d\n\n",
 	"ARC-Seal: x\nReturn-Path: <x@y>\nDisposition-Notification-To: a@b\n"
