@@ -28,12 +28,28 @@ struct maildir {
 static int
 directory_open(int at, const char *name)
 {
-	if (mkdirat(at, name, 0700) == 0) {
-		if (at != AT_FDCWD && fsync(at) != 0)
-			return -1;
-	} else if (errno != EEXIST)
+	if (mkdirat(at, name, 0700) != 0 && errno != EEXIST)
 		return -1;
 	return openat(at, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/*
+ * The names of the directories are on disk when those around them are: a message in a directory that a
+ * power cut takes away is lost. Also when an earlier instance has made them, which may have been killed
+ * before it came to this.
+ */
+static int
+names_sync(int top)
+{
+	int rc = fsync(top);
+	int around = openat(top, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (around < 0)
+		return errno == EACCES ? rc : -1; /* then somebody else has made it */
+	if (fsync(around) != 0)
+		rc = -1;
+	close(around);
+	return rc;
 }
 
 /* The name of the host as a part of a file name: what is special there is written otherwise. */
@@ -53,6 +69,7 @@ maildir_open(const char *path)
 {
 	struct maildir *m = calloc(1, sizeof(*m));
 	int top, cur = -1;
+	bool synced = false;
 
 	if (m == NULL)
 		return NULL;
@@ -63,11 +80,12 @@ maildir_open(const char *path)
 		m->tmp = directory_open(top, "tmp");
 		m->new = directory_open(top, "new");
 		cur = directory_open(top, "cur");
+		synced = m->tmp >= 0 && m->new >= 0 && cur >= 0 && names_sync(top) == 0;
 		close(top);
 	}
 	if (cur >= 0)
 		close(cur);
-	if (m->tmp < 0 || m->new < 0 || cur < 0)
+	if (!synced)
 		maildir_close(&m);
 	return m;
 }

@@ -83,9 +83,10 @@ class Backend:
 class MaildirServer(Backend):
     """gatehouse-maildir, our own QMQP server."""
 
-    def __init__(self, discard=False, port=None):
+    def __init__(self, discard=False, port=None, path=None, environment=None):
         self.directory = Directory("maildir")
-        self.maildir = Maildir(self.directory.join("Maildir"))
+        self.maildir = Maildir(path or self.directory.join("Maildir"))
+        self.environment = dict(os.environ, **(environment or {}))
         self.port = port or free_port()
         self.discard = discard
         self.start()
@@ -95,7 +96,7 @@ class MaildirServer(Backend):
         with open(self.directory.join("log"), "ab") as log:
             self.process = subprocess.Popen(
                 [program("gatehouse-maildir"), "--listen", "127.0.0.1:%d" % self.port] + where,
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+                env=self.environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_port(self.port, process=self.process)
 
     def halt(self, number=signal.SIGTERM):
@@ -248,12 +249,12 @@ def queue_program(directory):
 class Mailfront(Backend):
     """
     mailfront's QMQP or QMTP front over a queue program of ours that writes into a Maildir; served
-    as inetd does, one process for each connection.
+    as inetd does, one process for each connection. In: begin, or start() is for the caller.
     """
 
     INETD = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inetd.py")
 
-    def __init__(self, protocol="qmqp"):
+    def __init__(self, protocol="qmqp", begin=True):
         self.directory = Directory("mailfront")
         queue = queue_program(self.directory)
         self.maildir = Maildir(self.directory.join("Maildir"))
@@ -263,7 +264,8 @@ class Mailfront(Backend):
             MODULE_PATH=peer("mailfront", "usr/lib/mailfront"), QMAILQUEUE=queue,
             QMAILHOME=self.directory.path,
             PROTO="TCP", TCPREMOTEIP="127.0.0.1", TCPREMOTEHOST="localhost")
-        self.start()
+        if begin:
+            self.start()
 
     def start(self):
         with open(self.directory.join("log"), "ab") as log:

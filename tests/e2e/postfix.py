@@ -98,10 +98,11 @@ postlog unix-dgram n - n - 1 postlogd
 class Postfix(Backend):
     """
     In: services, lines of master.cf with {port} where this instance is to listen; settings,
-    further lines of main.cf; prepare, called with the directory before anything runs.
+    further lines of main.cf; prepare, called with the directory before anything runs; begin, or
+    start() is for the caller.
     """
 
-    def __init__(self, services, settings="", prepare=None):
+    def __init__(self, services, settings="", prepare=None, begin=True):
         self.directory = Directory("postfix")
         self.port = free_port()
         self.environment = peer_environment(MAIL_CONFIG=self.directory.join("etc"))
@@ -122,7 +123,8 @@ class Postfix(Backend):
         if prepare:
             prepare(self.directory)
         self.maildir = Maildir(self.directory.join("mail", "all"))
-        self.start()
+        if begin:
+            self.start()
 
     def start(self):
         self.process = subprocess.Popen(
@@ -184,9 +186,10 @@ class Queue(Postfix):
     CHECKS = "/^X-Refuse: yes/ REJECT 5.6.0 not here\n/^Subject: / HOLD\n"
     SETTINGS = "header_checks = regexp:{directory}/checks\nservice_throttle_time = 1s\n"
 
-    def __init__(self, service):
-        super().__init__("127.0.0.1:{port} inet n - n - - %s\n" % service, MAILBOX + self.SETTINGS,
-                         lambda directory: directory.write("checks", self.CHECKS))
+    def __init__(self, service, settings="", begin=True):
+        super().__init__("127.0.0.1:{port} inet n - n - - %s\n" % service,
+                         MAILBOX + self.SETTINGS + settings,
+                         lambda directory: directory.write("checks", self.CHECKS), begin)
 
     def kill(self):
         """Kills a process that has to do with taking mail. Returns: its name."""

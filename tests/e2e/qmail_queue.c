@@ -72,10 +72,11 @@ main(void)
 	snprintf(draft, sizeof(draft), "tmp/%ld.%lld.%ld", (long)getpid(), (long long)now.tv_sec,
 	    now.tv_nsec);
 	snprintf(new, sizeof(new), "new/%s", draft + 4);
-	if (readlink("/proc/self/exe", self, sizeof(self) - 1) <= 0 ||
-	    chdir(dirname(self)) != 0 || chdir("Maildir") != 0)
+	if (readlink("/proc/self/exe", self, sizeof(self) - 1) <= 0 || chdir(dirname(self)) != 0 ||
+	    chdir("Maildir") != 0)
 		return DISK;
-	f = fopen(draft, "wxe");
+	/* Not fopen(): what is recorded are the calls of this program. */
+	f = fdopen(open(draft, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644), "w");
 	if (f == NULL)
 		return DISK;
 	put_envelope(f, envelope, envelope_len);
