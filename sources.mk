@@ -226,6 +226,7 @@ SRC_validators := \
 	validators/processes.c \
 	validators/questions.c \
 	validators/received.c \
+	validators/replays.c \
 	validators/sealed.c \
 	validators/sender.c \
 	validators/spf.c \

@@ -7,6 +7,7 @@
 #define VALIDATORS_DISPATCHER_H
 
 #include "validators/fingerprint.h"
+#include "validators/replays.h"
 #include "validators/jobs.h"
 #include "validators/questions.h"
 #include "validators/transaction.h"
@@ -38,6 +39,7 @@ struct dispatcher {
 	struct questions questions;
 	struct clients clients;
 	struct fingerprints fingerprints;
+	struct replays replays;
 	/* The zygote hangs and should be ended; may be NULL. */
 	void (*zygote_hangs)(void *arg);
 	void *hangs_arg;

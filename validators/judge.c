@@ -144,6 +144,7 @@ conclude(struct transaction *t)
 
 	transaction_submitted(t->held, &m);
 	judged_log(t, &m.submit, &v);
+	judged_note_replays(t, &m.submit);
 	if (v.refuse) {
 		judged_refuse(worker, t->session, t->number, v.reason, v.detail);
 	} else {

@@ -262,6 +262,33 @@ judged_log(const struct transaction *t, const struct msg_submit *m, const struct
 }
 
 void
+judged_note_replays(const struct transaction *t, const struct msg_submit *m)
+{
+	struct dispatcher *d = t->worker->dispatcher;
+	const struct dkim_check *dkim = &t->held->content.dkim;
+	struct span rest = span_of(dkim->encoded, dkim->len);
+	struct msg_dkim_result s;
+
+	while (
+	    t->held->content.state == CHECK_DONE && msg_list_next(&rest, RECORD_dkim_result, &s)) {
+		uint64_t n = s.result == AUTH_PASS ? replays_note(&d->replays, &s,
+							 m->recipients.count, loop_now(d->loop))
+		                                   : 0;
+		struct log_line line;
+
+		if (n == 0)
+			continue;
+		count(COUNT_signatures_repeated);
+		log_begin(&line, EVENT_signature_repeated);
+		log_span(&line, "id", m->id);
+		log_span(&line, "domain", s.domain);
+		log_span(&line, "selector", s.selector);
+		log_u64(&line, "recipients", n);
+		log_end(&line);
+	}
+}
+
+void
 judged_log_content(const struct transaction *t)
 {
 	struct dispatcher *d = t->worker->dispatcher;

@@ -30,6 +30,9 @@ void judged_step(const struct transaction *t, const struct verdict *v);
 
 void judged_log(const struct transaction *t, const struct msg_submit *m, const struct verdict *v);
 
+/* Counts its good signatures, and logs one that comes often. */
+void judged_note_replays(const struct transaction *t, const struct msg_submit *m);
+
 /* The message is one that its check did not survive. */
 void judged_log_content(const struct transaction *t);
 

@@ -157,6 +157,18 @@ class Authentication(unittest.TestCase):
         self.assertRegex(found, r"dkim=fail\b")
         self.assertNotIn("dkim=pass", found)
 
+    def test_row_240_one_signature_for_many(self):
+        """It passes, and the log tells."""
+        message = self.signer.sign(messages.simple(b"for everybody\n"))
+        for number in range(2):
+            with self.gateway.client(ehlo=False, host_address=GOOD, source=GOOD) as client:
+                client.ehlo()
+                reply = client.deliver("a@sender.example", [
+                    "u%d.%d@catchall.example" % (number, i) for i in range(50)], message)
+                self.assertEqual(reply.code, 250, reply)
+        self.gateway.wait_event("signature_repeated", domain="sender.example", selector="sel",
+                                recipients="100")
+
     def test_dkim_key_missing(self):
         other = Signer(self.directory, "sender.example", "missing")
         found = self.results("a@sender.example", message=other.sign(messages.simple()))
