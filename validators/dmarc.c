@@ -163,7 +163,7 @@ discover(struct dmarc *d, struct dmarc_author *a, struct span *organization_out)
 }
 
 static bool
-all_are_exact(struct span author, const struct dmarc_identity *signatures, size_t count)
+any_is_exact(struct span author, const struct dmarc_identity *signatures, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (signatures[i].result == AUTH_PASS && span_eq(signatures[i].domain, author))
@@ -202,6 +202,22 @@ override(const struct dmarc *d, const struct dmarc_name *at, struct dmarc_author
 	return at;
 }
 
+/*
+ * Without a policy there is nothing to align, but whether the author's own organisation signed may be
+ * asked all the same (option dkim.not_aligned); only the list of public suffixes can say then.
+ */
+static enum auth_result
+own_signature(struct span author, const struct dmarc_identity *signatures, size_t count)
+{
+	struct span organization = suffix_organization(author);
+
+	for (size_t i = 0; i < count; i++)
+		if (signatures[i].result == AUTH_PASS &&
+		    span_eq(suffix_organization(signatures[i].domain), organization))
+			return AUTH_PASS;
+	return AUTH_FAIL;
+}
+
 static void
 judge_author(struct dmarc *d, struct dmarc_author *a, const struct dmarc_identity *signatures,
     size_t count, struct span envelope)
@@ -213,9 +229,11 @@ judge_author(struct dmarc *d, struct dmarc_author *a, const struct dmarc_identit
 	if (at != NULL)
 		take_policy(d, at, a);
 	at = override(d, at, a);
-	if (a->found != DMARC_FOUND)
+	if (a->found != DMARC_FOUND) {
+		a->dkim = own_signature(author, signatures, count);
 		return;
-	exact = all_are_exact(author, signatures, count);
+	}
+	exact = any_is_exact(author, signatures, count);
 	if (!exact && at->name.len == author.len)
 		organization = organization_of(d, author);
 	a->dkim = exact ? AUTH_PASS
