@@ -27,6 +27,10 @@ struct clients_memory {
 	_Atomic uint16_t open[CLIENTS_SLOTS][CLIENTS_ENTRIES];
 	struct entry entries[CLIENTS_ENTRIES];
 	_Atomic uint32_t slots_used; /* no slot from here on has ever been used */
+	/* Half of the hash, and the second until which it counts; in one word, so that no other
+	 * worker ever sees the half of one note with the end of another. */
+	_Atomic uint64_t notes[CLIENTS_NOTE_SETS][CLIENTS_NOTE_WAYS];
+	_Atomic uint64_t notes_until_s; /* no note counts longer than this */
 };
 
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2 && ATOMIC_SHORT_LOCK_FREE == 2,
@@ -310,4 +314,94 @@ clients_recipients(const struct clients *c, const struct client_ref *ref, uint64
 	if (e == NULL)
 		return (struct clients_recipients){0, 0};
 	return unpack(atomic_load(&e->recipients), now_ms);
+}
+
+/* ---- notes ------------------------------------------------------------------------------------ */
+
+static uint64_t
+note_word(uint64_t note, uint64_t until_s)
+{
+	return note >> 32 << 32 | (until_s & UINT32_MAX);
+}
+
+static bool
+note_counts(uint64_t word, uint64_t now_s)
+{
+	uint64_t until_s = word & UINT32_MAX;
+
+	return now_s < until_s && until_s <= now_s + CLIENTS_NOTE_MAX_S;
+}
+
+/* Returns: NULL when there is none of this hash, whether it counts or not. */
+static _Atomic uint64_t *
+note_find(const struct clients *c, uint64_t note)
+{
+	_Atomic uint64_t *set = c->memory->notes[note % CLIENTS_NOTE_SETS];
+
+	for (size_t i = 0; i < CLIENTS_NOTE_WAYS; i++) {
+		uint64_t word = atomic_load_explicit(&set[i], memory_order_relaxed);
+
+		if (word != 0 && word >> 32 == note >> 32)
+			return &set[i];
+	}
+	return NULL;
+}
+
+/* The one that ends first. */
+static _Atomic uint64_t *
+note_victim(const struct clients *c, uint64_t note)
+{
+	_Atomic uint64_t *set = c->memory->notes[note % CLIENTS_NOTE_SETS], *victim = set;
+
+	for (size_t i = 1; i < CLIENTS_NOTE_WAYS; i++)
+		if ((atomic_load(&set[i]) & UINT32_MAX) < (atomic_load(victim) & UINT32_MAX))
+			victim = &set[i];
+	return victim;
+}
+
+uint64_t
+clients_note_of(const struct clients *c, struct span about)
+{
+	return c->memory != NULL ? siphash(c->key, about) : 0;
+}
+
+void
+clients_note(struct clients *c, uint64_t note, unsigned seconds, uint64_t now_ms)
+{
+	uint64_t until_s = now_ms / 1000 + seconds;
+	_Atomic uint64_t *place;
+
+	if (c->memory == NULL)
+		return;
+	place = note_find(c, note);
+	if (place == NULL)
+		place = note_victim(c, note);
+	atomic_store(place, note_word(note, until_s));
+	/* Two workers at the same time: the later end may get lost, and the notes with it. */
+	if (atomic_load(&c->memory->notes_until_s) < until_s)
+		atomic_store(&c->memory->notes_until_s, until_s);
+}
+
+bool
+clients_any_note(const struct clients *c, uint64_t now_ms)
+{
+	return c->memory != NULL && now_ms / 1000 < atomic_load_explicit(&c->memory->notes_until_s,
+							memory_order_relaxed);
+}
+
+bool
+clients_noted(const struct clients *c, uint64_t note, uint64_t now_ms)
+{
+	const _Atomic uint64_t *place = c->memory != NULL ? note_find(c, note) : NULL;
+
+	return place != NULL && note_counts(atomic_load(place), now_ms / 1000);
+}
+
+void
+clients_note_done(struct clients *c, uint64_t note)
+{
+	_Atomic uint64_t *place = c->memory != NULL ? note_find(c, note) : NULL;
+
+	if (place != NULL)
+		atomic_store(place, 0);
 }

@@ -1,7 +1,7 @@
 /*
  * What clients did lately, counted in one piece of memory that all SMTP workers share: the
  * connections of an address and of its network, how fast it connects and commands, and how many
- * of its recipients were unknown.
+ * of its recipients were unknown; and notes, which one worker makes and any worker finds.
  *
  * The memory has a fixed size and outlives every worker. Each worker has a slot, and for its slot
  * a column of cells, one for each entry, in which it alone counts its open connections; when a
@@ -21,6 +21,9 @@ enum {
 	CLIENTS_ENTRIES = 65536,
 	CLIENTS_WAYS = 8,    /* entries that one client may be in */
 	CLIENTS_SLOTS = 128, /* workers of a generation, and of one that is being drained */
+	CLIENTS_NOTE_SETS = 512,
+	CLIENTS_NOTE_WAYS = 4,          /* notes that have the same place; the oldest gives way */
+	CLIENTS_NOTE_MAX_S = 24 * 3600, /* no note counts longer */
 };
 
 struct clients_memory;
@@ -83,5 +86,23 @@ void clients_count_recipient(
     struct clients *c, const struct client_ref *ref, bool accepted, uint64_t now_ms);
 struct clients_recipients clients_recipients(
     const struct clients *c, const struct client_ref *ref, uint64_t now_ms);
+
+/*
+ * Notes: hashes that count for a time. A note may be lost, and by chance, once in thousands of
+ * millions of questions, one be found that nobody made; nothing that must be right may rest on one.
+ */
+
+/* The hash of what a note is about. Without memory: 0. */
+uint64_t clients_note_of(const struct clients *c, struct span about);
+
+/* In: seconds, at most CLIENTS_NOTE_MAX_S. */
+void clients_note(struct clients *c, uint64_t note, unsigned seconds, uint64_t now_ms);
+
+/* Costs next to nothing while there are no notes at all. */
+bool clients_any_note(const struct clients *c, uint64_t now_ms);
+bool clients_noted(const struct clients *c, uint64_t note, uint64_t now_ms);
+
+/* From now on it does not count. */
+void clients_note_done(struct clients *c, uint64_t note);
 
 #endif

@@ -1,5 +1,6 @@
 #include "smtpd/recipients.h"
 
+#include "smtpd/avoid.h"
 #include "smtpd/counters.h"
 #include "smtpd/envelope.h"
 #include "smtpd/journal.h"
@@ -159,10 +160,8 @@ decide_accepted(struct session *s, const struct msg_rcpt_answer *answer, struct 
 		t->others++;
 		return REPLY_other_group;
 	}
-	if (t->recipients == 0 && avoid_now(s, answer->route)) {
-		t->avoided = true;
+	if (t->recipients == 0 && avoid_now(s, answer->route))
 		return REPLY_other_group;
-	}
 	/* A bounce has one recipient; several would be a spammer's (row 99). */
 	if (t->recipients >= groups_recipients(conf, answer->route) ||
 	    (t->from.len == 0 && t->recipients > 0))

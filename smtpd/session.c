@@ -9,6 +9,7 @@
 #include "lib/bug.h"
 
 #include "smtpd/arrival.h"
+#include "smtpd/avoid.h"
 #include "smtpd/chunk.h"
 #include "smtpd/command.h"
 #include "smtpd/counters.h"
@@ -188,8 +189,7 @@ session_end_transaction(struct session *s)
 
 	if (t == NULL)
 		return;
-	if (t->avoided)
-		avoid_done(s);
+	avoid_end(s);
 	drop = (struct msg_envelope_drop){.session = s->handle, .transaction = t->number};
 	if (!t->submitted && conf_judges_envelope(s->worker->conf))
 		worker_send(s->worker, PROGRAM_VALIDATORS, MSG_envelope_drop, &drop, -1);

@@ -2,6 +2,7 @@
 
 #include "lib/clock.h"
 
+#include "smtpd/avoid.h"
 #include "smtpd/counters.h"
 #include "smtpd/envelope.h"
 #include "smtpd/journal.h"

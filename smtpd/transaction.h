@@ -61,7 +61,7 @@ struct transaction {
 	bool knows_loops;    /* delivered_to of some recipient is known */
 	unsigned tried;      /* RCPTs answered */
 	unsigned others;     /* RCPTs refused because they belong to another group or class */
-	bool avoided;        /* some of those, because the group deferred the message before */
+	uint64_t avoided;    /* note of a group that deferred the message before; 0: none */
 	unsigned excess;     /* RCPTs refused because the transaction was full */
 	struct asked *asked; /* addresses whose answer is outstanding; NULL when none is */
 	unsigned pending;    /* how many those are */

@@ -30,8 +30,7 @@ worker_init(struct worker *w, struct loop *loop, const struct surroundings *arou
 	w->inbox = malloc(INPUT_LARGE);
 	w->outbox = malloc(WORKER_OUTBOX);
 	w->recall = recall_new();
-	w->avoid = avoid_new();
-	if (w->inbox == NULL || w->outbox == NULL || w->recall == NULL || w->avoid == NULL)
+	if (w->inbox == NULL || w->outbox == NULL || w->recall == NULL)
 		return -1;
 	w->settling = (struct deferred){.fn = on_turn_end, .arg = w};
 	worker_wake(w);
@@ -101,7 +100,6 @@ worker_clear(struct worker *w)
 	free(w->inbox);
 	free(w->outbox);
 	recall_free(&w->recall);
-	avoid_free(&w->avoid);
 	*w = (struct worker){0};
 }
 

@@ -12,7 +12,6 @@
 #include "lib/conf.h"
 #include "lib/loop.h"
 #include "lib/network.h"
-#include "smtpd/avoid.h"
 #include "smtpd/groups.h"
 #include "smtpd/id.h"
 #include "smtpd/message.h"
@@ -44,7 +43,6 @@ struct worker {
 	struct network_list bare_lf_normalize, bare_lf_reject;
 	struct groups groups;
 	struct recall *recall;
-	struct avoid *avoid;
 	bool tls_offered; /* a link to tlsd was given once */
 	bool draining;
 	bool goodbye;               /* draining, and clients are told so */

@@ -313,6 +313,60 @@ without_memory_nothing_is_counted(void **state)
 	clients_leave(&c, &ref);
 }
 
+static void
+notes_of_all_workers(void **state)
+{
+	struct clients a, b, none = {NULL};
+	uint64_t note, other;
+
+	(void)state;
+	clients_init(&a, memory, 0, key);
+	clients_init(&b, memory, 1, key);
+	note = clients_note_of(&a, SPAN("something"));
+	other = clients_note_of(&a, SPAN("something else"));
+	assert_int_equal(note, clients_note_of(&b, SPAN("something")));
+	assert_false(clients_any_note(&b, NOW));
+	assert_false(clients_noted(&b, note, NOW));
+	clients_note(&a, note, 60, NOW);
+	assert_true(clients_any_note(&b, NOW + 59999));
+	assert_true(clients_noted(&b, note, NOW + 59999));
+	assert_false(clients_noted(&b, other, NOW));
+	assert_false(clients_noted(&b, note, NOW + 60000));
+	assert_false(clients_any_note(&b, NOW + 60000));
+	clients_note(&a, note, 120, NOW);
+	clients_note_done(&b, other);
+	assert_true(clients_noted(&a, note, NOW + 60000));
+	clients_note_done(&b, note);
+	assert_false(clients_noted(&a, note, NOW));
+	/* Where nothing is counted, nothing is noted. */
+	clients_note(&none, note, 60, NOW);
+	assert_false(clients_any_note(&none, NOW) || clients_noted(&none, note, NOW));
+	clients_note_done(&none, note);
+}
+
+/* The newest are found, however many there are; what a worker in wrong hands wrote ends, too. */
+static void
+notes_are_bounded(void **state)
+{
+	struct clients c;
+	unsigned found = 0;
+
+	(void)state;
+	clients_init(&c, memory, 0, key);
+	for (uint64_t i = 0; i < 100000; i++) {
+		uint64_t note = clients_note_of(&c, span_of(&i, sizeof(i)));
+
+		clients_note(&c, note, 3600, NOW + 10 * i);
+		assert_true(clients_noted(&c, note, NOW + 10 * i));
+	}
+	for (uint64_t i = 0; i < 100000; i++)
+		found +=
+		    clients_noted(&c, clients_note_of(&c, span_of(&i, sizeof(i))), NOW + 1000000);
+	assert_in_range(found, 1000, CLIENTS_NOTE_SETS * CLIENTS_NOTE_WAYS + 10);
+	clients_note(&c, 42, CLIENTS_NOTE_MAX_S + 60, NOW);
+	assert_false(clients_noted(&c, 42, NOW));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int
@@ -329,6 +383,8 @@ main(void)
 	    TEST(spoilt_memory_spoils_counts_only),
 	    TEST(workers_count_at_the_same_time),
 	    TEST(without_memory_nothing_is_counted),
+	    TEST(notes_of_all_workers),
+	    TEST(notes_are_bounded),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,8 +4,13 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
+
+#include "smtpd/avoid.h"
+
+static void *clients_memory; /* which all workers share */
 
 static void
 say(struct stage *g, const char *text)
@@ -35,6 +40,36 @@ begin(void)
 	stage_set(g, "backend.second.servers", "192.0.2.2:628");
 	stage_set(g, "backend.second.message_size", "108192");
 	g->outcome = HANDOFF_TAKEN;
+	return g;
+}
+
+static const uint8_t clients_key[SIPHASH_KEY_LEN] = {7};
+
+static int
+share(void **state)
+{
+	(void)state;
+	clients_memory =
+	    mmap(NULL, clients_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	return clients_memory == MAP_FAILED ? -1 : 0;
+}
+
+static int
+unshare_all(void **state)
+{
+	(void)state;
+	return munmap(clients_memory, clients_size());
+}
+
+/* One of several workers. */
+static struct stage *
+begin_worker(unsigned slot)
+{
+	struct stage *g = begin();
+
+	clients_init(&g->worker.clients, clients_memory, slot, clients_key);
+	stage_connect(g);
+	say(g, "EHLO c.example\r\n");
 	return g;
 }
 
@@ -223,15 +258,10 @@ only_promises_count(void **state)
 	stage_free(g);
 }
 
-/* The group that deferred the message does not keep the others waiting. */
+/* Recipients of two groups; the first one defers. */
 static void
-no_group_starves(void **state)
+send_for_two_groups(struct stage *g)
 {
-	struct stage *g = begin();
-
-	(void)state;
-	stage_connect(g);
-	say(g, "EHLO c.example\r\n");
 	g->outcome = HANDOFF_DEFERRED;
 	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\n"
 	       "RCPT TO:<second@ours.example>\r\nDATA\r\n");
@@ -239,19 +269,31 @@ no_group_starves(void **state)
 	say(g, "Subject: x\r\n\r\nx\r\n.\r\n");
 	assert_true(heard(g, "451 4.3.0 "));
 	g->outcome = HANDOFF_TAKEN;
+}
+
+/* The group that deferred the message does not keep the others waiting, whichever worker the
+ * repeat comes to. */
+static void
+no_group_starves(void **state)
+{
+	struct stage *g = begin_worker(0), *other = begin_worker(1);
+
+	(void)state;
+	send_for_two_groups(g);
 	/* Another sender may go where it likes. */
-	say(g, "MAIL FROM:<b@b.example>\r\nRCPT TO:<x@ours.example>\r\nRSET\r\n");
-	assert_false(heard(g, "452"));
+	say(other, "MAIL FROM:<b@b.example>\r\nRCPT TO:<x@ours.example>\r\nRSET\r\n");
+	assert_false(heard(other, "452"));
 	/* The other group first; it is taken. */
-	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\n"
-	       "RCPT TO:<second@ours.example>\r\nDATA\r\n");
-	assert_true(heard(g, "452 4.5.3 "));
-	assert_true(heard(g, "354 "));
-	say(g, "Subject: x\r\n\r\nx\r\n.\r\n");
-	assert_true(heard(g, "250 2.0.0 "));
+	say(other, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\n"
+		   "RCPT TO:<second@ours.example>\r\nDATA\r\n");
+	assert_true(heard(other, "452 4.5.3 "));
+	assert_true(heard(other, "354 "));
+	say(other, "Subject: x\r\n\r\nx\r\n.\r\n");
+	assert_true(heard(other, "250 2.0.0 "));
 	/* Then the rest. */
 	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\nRSET\r\n");
 	assert_false(heard(g, "452"));
+	stage_free(other);
 	stage_free(g);
 }
 
@@ -259,17 +301,25 @@ no_group_starves(void **state)
 static void
 nothing_else_to_offer(void **state)
 {
-	struct stage *g = begin();
+	struct stage *g = begin_worker(0);
 
 	(void)state;
-	stage_connect(g);
-	say(g, "EHLO c.example\r\n");
-	g->outcome = HANDOFF_DEFERRED;
-	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\n"
-	       "RCPT TO:<second@ours.example>\r\nDATA\r\n");
-	say(g, "Subject: x\r\n\r\nx\r\n.\r\n");
+	send_for_two_groups(g);
 	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\nRSET\r\n");
 	assert_true(heard(g, "452 4.5.3 "));
+	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\nRSET\r\n");
+	assert_false(heard(g, "452"));
+	stage_free(g);
+}
+
+static void
+turns_are_forgotten(void **state)
+{
+	struct stage *g = begin_worker(0);
+
+	(void)state;
+	send_for_two_groups(g);
+	g->now_ms += AVOID_S * UINT64_C(1000);
 	say(g, "MAIL FROM:<a@b.example>\r\nRCPT TO:<x@ours.example>\r\nRSET\r\n");
 	assert_false(heard(g, "452"));
 	stage_free(g);
@@ -286,8 +336,9 @@ main(void)
 	    cmocka_unit_test(owed_answers_are_bounded),
 	    cmocka_unit_test(replies_that_nobody_heard),
 	    cmocka_unit_test(only_promises_count),
-	    cmocka_unit_test(no_group_starves),
-	    cmocka_unit_test(nothing_else_to_offer),
+	    cmocka_unit_test_setup_teardown(no_group_starves, share, unshare_all),
+	    cmocka_unit_test_setup_teardown(nothing_else_to_offer, share, unshare_all),
+	    cmocka_unit_test_setup_teardown(turns_are_forgotten, share, unshare_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
