@@ -56,7 +56,7 @@ job_talk_on(struct job *j)
 static void
 job_refused(struct job *j)
 {
-	enum handoff_outcome outcome = verdicts_outcome(j->verdicts, j->recipients);
+	enum handoff_outcome outcome = job_outcome(j);
 
 	job_disconnect(j, false);
 	job_end(j, outcome);
@@ -244,7 +244,7 @@ job_answered(struct job *j, struct span rest)
 	report_window(loop_now(j->h->loop) - j->committed);
 	job_disconnect(
 	    j, p->keeps && rest.len == 0 && (p->is_reusable == NULL || p->is_reusable(j)));
-	job_end(j, verdicts_outcome(j->verdicts, j->recipients));
+	job_end(j, job_outcome(j));
 }
 
 static void

@@ -315,6 +315,7 @@ repeats_leave_out(
 	repeat_log(m, (unsigned)(m->recipients.count - left.count));
 	left.encoded = buf_span(&b);
 	r->parts.recipients = left;
+	r->spared = true;
 }
 
 /* ---- all together -------------------------------------------------------------------------------- */

@@ -59,6 +59,7 @@ struct handoff_request {
 	struct group *group;
 	struct parts parts;
 	uint64_t declared_size;
+	bool spared;        /* recipients were left out, since they have got it before */
 	int content_fd;     /* sealed, owned by the job from now on; -1: all content is in memory */
 	uint64_t file_from; /* where parts.file_len octets begin */
 	uint32_t budget_ms; /* until the reply to the client is due */

@@ -107,6 +107,7 @@ job_take(struct handoff *h, const struct handoff_request *r)
 	j->eight_bit = r->parts.eight_bit;
 	j->smtputf8 = r->parts.smtputf8;
 	j->declared_size = r->declared_size;
+	j->spared = r->spared;
 	j->owner = r->owner;
 	memcpy(j->id, id.p, id.len);
 	j->id_len = id.len;
@@ -156,6 +157,14 @@ job_answers_clear(struct job *j)
 	memset(j->verdicts, VERDICT_NONE, j->recipients);
 	j->text_len = 0;
 	j->text_is_bad = false;
+}
+
+enum handoff_outcome
+job_outcome(const struct job *j)
+{
+	enum handoff_outcome outcome = verdicts_outcome(j->verdicts, j->recipients);
+
+	return outcome == HANDOFF_REFUSED && j->spared ? HANDOFF_MIXED : outcome;
 }
 
 /* One text is kept for the log: a bad one, if there is any. */

@@ -58,6 +58,7 @@ struct job {
 	struct lines lines;
 	bool eight_bit, smtputf8;
 	uint64_t declared_size;
+	bool spared; /* its client named recipients besides, who have got it */
 
 	/* the conversation */
 	const struct protocol *protocol;
@@ -128,6 +129,12 @@ uint64_t job_package_len(const struct job *j);
 /* A back end has answered for the recipients from index first up to index end; of no recipients
  * there is one answer for all. */
 void job_answer(struct job *j, unsigned first, unsigned end, const struct answer *answer);
+
+/*
+ * Of all recipients that the client named: a refusal of these is none of those that were served
+ * before, who would be taken for refused, too.
+ */
+enum handoff_outcome job_outcome(const struct job *j);
 
 /* Forgets what the last server said. */
 void job_answers_clear(struct job *j);

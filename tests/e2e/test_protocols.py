@@ -1,13 +1,16 @@
 """Every protocol of the hand-off through the whole gateway, against servers of this process."""
 
+import contextlib
 import os
 import re
+import signal
 import socket
 import sys
 import threading
 import unittest
 
 import messages
+import processes
 from backends import Backend, Maildir, netstring, queue_program
 from gatehouse import Gatehouse
 from place import Directory, free_port, wait_until
@@ -185,6 +188,18 @@ class Delivery(unittest.TestCase):
             self.assertEqual(server.stored, [])
 
 
+@contextlib.contextmanager
+def only_worker(gate, index):
+    """Clients come to this one of two smtpd workers: the other stands still."""
+    other, = {int(line["by_pid"]) for line in gate.events("started", by="smtpd")
+              if line["worker"] != str(index)}
+    processes.kill(other, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        processes.kill(other, signal.SIGCONT)
+
+
 class Mixed(unittest.TestCase):
     """
     A message that is not answered alike for all recipients: 451, and at the repeat each hears its
@@ -228,6 +243,42 @@ class Mixed(unittest.TestCase):
                 self.assertEqual([r.code for r in rcpts] + [reply.code], [250] * 4)
                 self.assertEqual([r for r, _ in server.stored],
                                  ["one@example.com", "three@example.com", "two@example.com"])
+
+    def test_repeat_in_another_worker(self):
+        with Qmtp() as server, gateway(server) as gate:
+            send(gate, ["first@example.com"], messages.simple())
+            server.answers["two@example.com"] = Qmtp.REFUSED
+            server.stored.clear()
+            content = messages.simple()
+            with only_worker(gate, 0):
+                self.assertEqual(send(gate, self.RECIPIENTS, content)[1].status, "451 4.3.0")
+            with only_worker(gate, 1):
+                rcpts, reply = send(gate, self.RECIPIENTS, content)
+            self.assertEqual([r.status for r in rcpts], ["250 2.1.5", "554 5.3.0", "250 2.1.5"])
+            self.assertEqual(reply.status, "250 2.0.0")
+            self.assertEqual([r for r, _ in server.stored],
+                             ["one@example.com", "three@example.com"])
+            # It was owed once, whichever worker gave it.
+            with only_worker(gate, 0):
+                rcpts, _ = send(gate, self.RECIPIENTS, messages.simple())
+            self.assertEqual([r.code for r in rcpts], [250] * 3)
+
+    def test_owed_answer_is_lost(self):
+        """A worker that dies forgets what it owes: still nobody who was served hears a refusal."""
+        with Qmtp() as server, gateway(server) as gate:
+            send(gate, ["first@example.com"], messages.simple())
+            server.answers["two@example.com"] = Qmtp.REFUSED
+            server.stored.clear()
+            content = messages.simple()
+            self.assertEqual(send(gate, self.RECIPIENTS, content)[1].status, "451 4.3.0")
+            gate.wait_restarted("smtpd", gate.kill("smtpd"))
+            rcpts, reply = send(gate, self.RECIPIENTS, content)
+            self.assertEqual([r.code for r in rcpts] + [reply.status], [250] * 3 + ["451 4.3.0"])
+            rcpts, reply = send(gate, self.RECIPIENTS, content)
+            self.assertEqual([r.status for r in rcpts], ["250 2.1.5", "554 5.3.0", "250 2.1.5"])
+            self.assertEqual(reply.status, "250 2.0.0")
+            self.assertEqual([r for r, _ in server.stored],
+                             ["one@example.com", "three@example.com"])
 
     def test_refused_at_rcpt(self):
         for kind in (Lmtp, Smtp):
@@ -317,6 +368,23 @@ class Groups(unittest.TestCase):
                 self.assertEqual(send(gate, ["a@example.com"], messages.simple())[1].code, 250)
                 self.assertEqual(len(again.stored), 1)
                 again.stop()
+
+    def test_repeat_in_another_worker(self):
+        """The group that deferred a message does not come first again, in whatever worker."""
+        with Smtp(answers={"a@example.com": "451 4.3.0 later"}) as one, Smtp() as two, \
+                Gatehouse({"one": one.port, "two": two.port}, recipients=self.LIST,
+                          options={"backend.protocol": '"smtp"'}) as gate:
+
+            def both():
+                with gate.client() as client:
+                    rcpts = client.envelope(SENDER, ["a@example.com", "b@example.com"])[1:]
+                    return [r.status for r in rcpts], client.data(messages.simple()).status
+
+            with only_worker(gate, 0):
+                self.assertEqual(both(), (["250 2.1.5", "452 4.5.3"], "451 4.3.0"))
+            with only_worker(gate, 1):
+                self.assertEqual(both(), (["452 4.5.3", "250 2.1.5"], "250 2.0.0"))
+            self.assertEqual([r for r, _ in two.stored], ["b@example.com"])
 
     def test_failover(self):
         with Smtp() as server, Smtp() as other:
