@@ -13,6 +13,15 @@ clock_ms(void)
 }
 
 uint64_t
+clock_awake_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+uint64_t
 clock_unix(void)
 {
 	return clock_unix_us() / 1000000;

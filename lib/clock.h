@@ -10,6 +10,9 @@
 /* Milliseconds of a clock that never jumps and goes on while the machine is suspended. */
 uint64_t clock_ms(void);
 
+/* Milliseconds of a clock that never jumps, and stands still while the machine is suspended. */
+uint64_t clock_awake_ms(void);
+
 /* Seconds since 1970 UTC. */
 uint64_t clock_unix(void);
 

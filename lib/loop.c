@@ -13,6 +13,9 @@ struct loop {
 	struct turn_hook *hooks;
 	struct deferred deferred; /* head of a ring */
 	uint64_t now_ms;          /* 0: not read in this turn */
+	struct timer *timers;     /* that are active */
+	struct timer look;        /* whether the machine slept; not one of them */
+	uint64_t slept_ms;        /* in all, when last looked at */
 	bool stopping;
 };
 
@@ -209,6 +212,40 @@ watch_stop(struct watch *w)
 	w->active = false;
 }
 
+/* ---- timers ------------------------------------------------------------------------------------ */
+
+static void
+timer_unlist(struct timer *t)
+{
+	if (t->next != NULL)
+		t->next->prev = t->prev;
+	if (t->prev != NULL)
+		t->prev->next = t->next;
+	else
+		t->loop->timers = t->next;
+}
+
+static void
+timer_list(struct timer *t)
+{
+	t->prev = NULL;
+	t->next = t->loop->timers;
+	if (t->next != NULL)
+		t->next->prev = t;
+	t->loop->timers = t;
+}
+
+static int
+timer_add(struct timer *t, uint64_t delay_ms)
+{
+	struct timeval delay = {
+	    .tv_sec = (time_t)(delay_ms / 1000),
+	    .tv_usec = (suseconds_t)(delay_ms % 1000 * 1000),
+	};
+
+	return evtimer_add(timer_event(t), &delay);
+}
+
 static void
 on_timer_event(evutil_socket_t fd, short what, void *arg)
 {
@@ -216,25 +253,62 @@ on_timer_event(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	timer_unlist(t);
 	t->active = false;
 	t->fn(t->arg);
+}
+
+/* libevent's clock, and the kernel's for its waits, stand still while the machine sleeps. */
+static uint64_t
+slept_ms(void)
+{
+	return clock_ms() - clock_awake_ms();
+}
+
+static void
+on_look(evutil_socket_t fd, short what, void *arg)
+{
+	struct loop *loop = arg;
+	uint64_t slept = slept_ms();
+
+	(void)fd;
+	(void)what;
+	if (slept > loop->slept_ms + 100) {
+		uint64_t now = clock_ms();
+
+		for (struct timer *t = loop->timers; t != NULL; t = t->next)
+			timer_add(t, t->due_ms > now ? t->due_ms - now : 0);
+	}
+	loop->slept_ms = slept;
+	loop->look.active = loop->timers != NULL && timer_add(&loop->look, LOOP_RESUME_MS) == 0;
+}
+
+/* Only while somebody waits for longer than the looks are apart. */
+static void
+look_for_sleep(struct loop *loop)
+{
+	if (loop->look.active)
+		return;
+	loop->slept_ms = slept_ms();
+	if (evtimer_assign(timer_event(&loop->look), loop->base, on_look, loop) == 0)
+		loop->look.active = timer_add(&loop->look, LOOP_RESUME_MS) == 0;
 }
 
 int
 timer_set(struct loop *loop, struct timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg)
 {
-	struct timeval delay = {
-	    .tv_sec = (time_t)(delay_ms / 1000),
-	    .tv_usec = (suseconds_t)(delay_ms % 1000 * 1000),
-	};
-
 	timer_stop(t);
 	t->fn = fn;
 	t->arg = arg;
 	if (evtimer_assign(timer_event(t), loop->base, on_timer_event, t) != 0 ||
-	    evtimer_add(timer_event(t), &delay) != 0)
+	    timer_add(t, delay_ms) != 0)
 		return -1;
 	t->active = true;
+	t->loop = loop;
+	t->due_ms = loop_now(loop) + delay_ms;
+	timer_list(t);
+	if (delay_ms > LOOP_RESUME_MS)
+		look_for_sleep(loop);
 	return 0;
 }
 
@@ -244,5 +318,6 @@ timer_stop(struct timer *t)
 	if (!t->active)
 		return;
 	evtimer_del(timer_event(t));
+	timer_unlist(t);
 	t->active = false;
 }

@@ -36,6 +36,9 @@ struct timer {
 	void (*fn)(void *arg);
 	void *arg;
 	bool active;
+	struct loop *loop;         /* while active */
+	uint64_t due_ms;           /* as loop_now() */
+	struct timer *next, *prev; /* all that are active */
 };
 
 /*
@@ -56,6 +59,8 @@ struct turn_hook {
 	void *arg;
 	struct turn_hook *next;
 };
+
+enum { LOOP_RESUME_MS = 5000 };
 
 /* Returns: NULL when the kernel or memory refuses. */
 struct loop *loop_new(void);
@@ -90,7 +95,11 @@ int watch_start(struct loop *loop, struct watch *w, int fd, unsigned flags,
     void (*fn)(void *arg, unsigned events), void *arg);
 void watch_stop(struct watch *w); /* no effect when not active; the structure starts zeroed */
 
-/* Calls fn once after delay_ms; setting again replaces. Returns: 0 or -1 (memory). */
+/*
+ * Calls fn once after delay_ms; setting again replaces. Time goes on while the machine is
+ * suspended: what fell due meanwhile is called at the latest LOOP_RESUME_MS after it wakes.
+ * Returns: 0 or -1 (memory).
+ */
 int timer_set(
     struct loop *loop, struct timer *t, uint64_t delay_ms, void (*fn)(void *arg), void *arg);
 void timer_stop(struct timer *t);
