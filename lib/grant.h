@@ -22,7 +22,7 @@ struct grant_terms {
 	uint8_t exempt;      /* from the checks of client and sender */
 	uint64_t size_limit; /* octets, 0: none */
 	uint64_t generation; /* of the database */
-	uint64_t expiry;     /* unix seconds */
+	uint64_t expiry;     /* seconds, as clock_ms() counts */
 };
 
 struct grant_key; /* a prepared key */

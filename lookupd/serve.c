@@ -97,7 +97,8 @@ fill_grant(const struct worker *w, struct msg_rcpt_answer *answer)
 	    .generation = answer->generation,
 	};
 
-	answer->expiry = clock_unix() + SERVE_GRANT_S;
+	/* Not the calendar's time, which an administrator or NTP may set meanwhile. */
+	answer->expiry = loop_now(w->serve->loop) / 1000 + SERVE_GRANT_S;
 	terms.expiry = answer->expiry;
 	grant_make(w->serve->key, &terms, answer->grant);
 }

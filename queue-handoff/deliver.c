@@ -336,9 +336,9 @@ turn_away(const struct msg_deliver *m, enum log_event event, const char *key, co
 /* A bad grant and a repeated transaction are the same offence. */
 static const char *
 check_grants(
-    struct deliver *d, const struct msg_deliver *m, struct grants_window *window, uint64_t now_unix)
+    struct deliver *d, const struct msg_deliver *m, struct grants_window *window, uint64_t now_s)
 {
-	const char *wrong = grants_check(d->key, m->instance, m, now_unix);
+	const char *wrong = grants_check(d->key, m->instance, m, now_s);
 
 	if (wrong == NULL && !grants_spend(window, m->transaction))
 		wrong = "transaction-spent";
@@ -386,7 +386,7 @@ group_missing(const struct msg_deliver *m)
 
 bool
 deliver_start(struct deliver *d, const struct msg_deliver *m, struct grants_window *window, int *fd,
-    uint64_t now_unix, uint64_t now_ms, enum handoff_outcome *outcome_out)
+    uint64_t now_ms, enum handoff_outcome *outcome_out)
 {
 	struct handoff_request r = {
 	    .owner = {m->worker, m->session, m->transaction},
@@ -412,7 +412,7 @@ deliver_start(struct deliver *d, const struct msg_deliver *m, struct grants_wind
 		wrong = check_content(d, m, *fd);
 	if (wrong != NULL)
 		return turn_away(m, EVENT_message_refused, "reason", wrong);
-	wrong = check_grants(d, m, window, now_unix);
+	wrong = check_grants(d, m, window, now_ms / 1000);
 	if (wrong != NULL) {
 		*outcome_out = HANDOFF_GRANT;
 		return turn_away(m, EVENT_grant_refused, "reason", wrong);

@@ -31,6 +31,6 @@ void deliver_use(struct deliver *d, const struct repeats *repeats);
  * smtpd in *outcome_out, after a line in the log.
  */
 bool deliver_start(struct deliver *d, const struct msg_deliver *m, struct grants_window *window,
-    int *fd, uint64_t now_unix, uint64_t now_ms, enum handoff_outcome *outcome_out);
+    int *fd, uint64_t now_ms, enum handoff_outcome *outcome_out);
 
 #endif

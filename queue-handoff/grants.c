@@ -68,7 +68,7 @@ grants_spend(struct grants_window *w, uint64_t transaction)
 
 const char *
 grants_check(
-    const struct grant_key *key, uint32_t instance, const struct msg_deliver *m, uint64_t now_unix)
+    const struct grant_key *key, uint32_t instance, const struct msg_deliver *m, uint64_t now_s)
 {
 	struct span rest = m->recipients.encoded;
 	struct msg_granted g;
@@ -88,7 +88,7 @@ grants_check(
 
 		if (!grant_check(key, &terms, g.grant))
 			return "no-grant";
-		if (g.expiry < now_unix)
+		if (g.expiry < now_s)
 			return "grant-expired";
 		if (g.size_limit != 0 && m->size > g.size_limit)
 			return "over-granted-size";

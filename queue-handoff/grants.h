@@ -31,6 +31,6 @@ bool grants_spend(struct grants_window *w, uint64_t transaction);
  * Returns: NULL, or why not, for the log.
  */
 const char *grants_check(
-    const struct grant_key *key, uint32_t instance, const struct msg_deliver *m, uint64_t now_unix);
+    const struct grant_key *key, uint32_t instance, const struct msg_deliver *m, uint64_t now_s);
 
 #endif

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "lib/clock.h"
 #include "lib/link.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -239,7 +238,7 @@ on_deliver(void *ctx, struct link *link, const union msg *msg, int *fd)
 		return;
 	}
 	if (l->draining ||
-	    !deliver_start(l->deliver, m, w->window, fd, clock_unix(), loop_now(l->loop), &outcome))
+	    !deliver_start(l->deliver, m, w->window, fd, loop_now(l->loop), &outcome))
 		deliver_end(l, m, outcome);
 }
 

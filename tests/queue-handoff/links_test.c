@@ -176,7 +176,7 @@ recipients_grant(struct place *p, uint16_t n)
 
 	for (uint16_t i = 0; i < n; i++) {
 		char address[40];
-		struct msg_granted g = {.generation = 1, .expiry = clock_unix() + 60};
+		struct msg_granted g = {.generation = 1, .expiry = clock_ms() / 1000 + 60};
 		struct grant_terms terms;
 
 		snprintf(address, sizeof(address), "u%u@r.example", i);
