@@ -39,9 +39,15 @@ struct link {
 	bool greeted;   /* the peer's hello has come */
 	bool freed;     /* link_free was called inside a handler */
 	bool violated;  /* it died of what the peer sent */
+	bool blamed;    /* and that cannot be our own trouble */
 };
 
 static uint64_t violation_count;
+
+static struct {
+	void (*fn)(void *arg, const struct link_loss *loss);
+	void *arg;
+} on_loss;
 
 /* Packets being read: one for each nested link_wait, kept for the next time. */
 static struct packet *read_buffers;
@@ -85,6 +91,24 @@ link_die(struct link *l)
 		loop_defer(l->loop, &l->lost);
 }
 
+/* It ends, and not because its owner wants it. */
+static void
+link_break(struct link *l)
+{
+	struct link_loss loss = {l->role->peer, l->fd, l->blamed};
+
+	if (l->fd >= 0 && on_loss.fn != NULL && !l->role->brief)
+		on_loss.fn(on_loss.arg, &loss);
+	link_die(l);
+}
+
+void
+link_on_loss(void (*fn)(void *arg, const struct link_loss *loss), void *arg)
+{
+	on_loss.fn = fn;
+	on_loss.arg = arg;
+}
+
 static void
 link_release(struct link *l)
 {
@@ -110,6 +134,9 @@ on_lost(void *arg)
 		link_release(l);
 }
 
+/* Descriptors did not all come: the peer sent too many, or this process can have no more. */
+static const char cut[] = "truncated";
+
 static void
 link_violation(struct link *l, const char *reason)
 {
@@ -117,11 +144,12 @@ link_violation(struct link *l, const char *reason)
 
 	violation_count++;
 	l->violated = true;
+	l->blamed = reason != cut;
 	log_begin(&line, EVENT_link_violation);
 	log_str(&line, "peer", program_name(l->role->peer));
 	log_str(&line, "reason", reason);
 	log_end(&line);
-	link_die(l);
+	link_break(l);
 }
 
 uint64_t
@@ -234,10 +262,10 @@ link_flush(struct link *l)
 			if (l->loop == NULL ||
 			    (!l->writer.active && watch_start(l->loop, &l->writer, l->fd,
 						      WATCH_WRITE, on_writable, l) != 0))
-				link_die(l);
+				link_break(l);
 			return;
 		}
-		link_die(l);
+		link_break(l);
 		return;
 	}
 	watch_stop(&l->writer);
@@ -365,10 +393,13 @@ packet_receive(int fd, struct packet *p)
 	    .msg_control = &control,
 	    .msg_controllen = sizeof(control),
 	};
-	ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	ssize_t n;
 
+	do
+		n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? RECEIVED_NOTHING : RECEIVED_END;
+		return errno == EAGAIN ? RECEIVED_NOTHING : RECEIVED_END;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c != NULL; c = CMSG_NXTHDR(&m, c)) {
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
@@ -490,9 +521,9 @@ link_read(struct link *l)
 	if (what == RECEIVED)
 		packet_handle(l, p);
 	else if (what == RECEIVED_BAD)
-		link_violation(l, "truncated");
+		link_violation(l, cut);
 	else if (what == RECEIVED_END)
-		link_die(l);
+		link_break(l);
 	read_buffer_give(p);
 	return what;
 }
@@ -516,6 +547,7 @@ link_wait(struct link *l, int timeout_ms)
 {
 	struct pollfd pfd = {.events = POLLIN};
 	enum received what;
+	int ready;
 	bool alive;
 
 	if (l->fd < 0)
@@ -524,7 +556,10 @@ link_wait(struct link *l, int timeout_ms)
 	pfd.fd = l->fd;
 	if (l->fd < 0)
 		return -1;
-	if (poll(&pfd, 1, timeout_ms) <= 0)
+	do
+		ready = poll(&pfd, 1, timeout_ms);
+	while (ready < 0 && errno == EINTR);
+	if (ready <= 0)
 		return 0;
 	l->depth++;
 	what = link_read(l);

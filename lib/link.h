@@ -65,6 +65,17 @@ void link_free(struct link **link);
  */
 bool link_send(struct link *link, enum msg_type type, const void *fields, int fd);
 
+/*
+ * Calls fn whenever a link of this process ends that its owner has not freed, before its on_lost
+ * and with the descriptor still open. At most one fn.
+ */
+struct link_loss {
+	enum program_id peer;
+	int fd;
+	bool violated; /* the peer sent what it may not */
+};
+void link_on_loss(void (*fn)(void *arg, const struct link_loss *loss), void *arg);
+
 /* The link is dead because its peer sent what it may not; for on_lost. */
 bool link_violated(const struct link *link);
 

@@ -12,10 +12,59 @@ enum {
 	CONTROL_FD = 3,
 	LOG_FD = STDERR_FILENO,
 	SETUP_TIMEOUT_MS = 10000, /* for each step of the set-up */
+	PEERS_MAX = 512,
 };
 
 static char empty_dir[4097];
 static struct sandbox_identity identity;
+
+/* ---- links to other programs ------------------------------------------------------------------- */
+
+/* Which process is at the other end of a link, by the descriptor it came with; fd -1: free. */
+static struct peer {
+	int fd;
+	uint8_t program, index;
+	uint32_t instance;
+} peers[PEERS_MAX];
+static size_t peer_count;
+
+static void
+peer_note(const struct msg_peer *m, int fd)
+{
+	size_t place = peer_count;
+
+	for (size_t i = 0; i < peer_count; i++) {
+		if (peers[i].fd == fd)
+			peers[i].fd = -1;
+		if (peers[i].program == m->program && peers[i].index == m->index)
+			place = i;
+	}
+	if (place == PEERS_MAX)
+		return;
+	peer_count += place == peer_count;
+	peers[place] = (struct peer){fd, m->program, m->index, m->instance};
+}
+
+static void
+tell_broken(struct program *prog, enum program_id peer, uint32_t instance, bool violated)
+{
+	struct msg_link_broken m = {(uint8_t)peer, instance, violated};
+
+	if (prog->started && !prog->draining)
+		link_send(prog->control, MSG_link_broken, &m, -1);
+}
+
+static void
+on_link_loss(void *arg, const struct link_loss *loss)
+{
+	for (size_t i = 0; i < peer_count; i++) {
+		if (peers[i].fd != loss->fd || peers[i].program != loss->peer)
+			continue;
+		peers[i].fd = -1;
+		tell_broken(arg, loss->peer, peers[i].instance, loss->violated);
+		return;
+	}
+}
 
 /* ---- what the supervisor says ------------------------------------------------------------------ */
 
@@ -64,15 +113,18 @@ static void
 on_peer(void *ctx, struct link *link, const union msg *m, int *fd)
 {
 	struct program *prog = ctx;
-	int peer_fd = *fd;
+	int peer_fd = *fd, result;
 
 	(void)link;
 	if (prog->spec->on_peer == NULL)
 		return;
 	*fd = -1;
-	hook_result(prog,
-	    prog->spec->on_peer(prog, m->peer.program, m->peer.index, m->peer.instance, peer_fd),
-	    "peer");
+	peer_note(&m->peer, peer_fd);
+	result =
+	    prog->spec->on_peer(prog, m->peer.program, m->peer.index, m->peer.instance, peer_fd);
+	hook_result(prog, result, "peer");
+	if (result != 0)
+		tell_broken(prog, m->peer.program, m->peer.instance, false);
 }
 
 static void
@@ -269,6 +321,7 @@ program_begin(struct program *prog, const struct program_spec *spec, void *state
 		program_fatal(prog, "control link: this program is started by gatehouse", errno);
 		return -1;
 	}
+	link_on_loss(on_link_loss, prog);
 	log_hook.arg = prog;
 	loop_add_hook(prog->loop, &log_hook);
 	while (!prog->started && prog->exit_status == 0)

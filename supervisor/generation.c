@@ -9,6 +9,7 @@
 
 #include "supervisor/setup.h"
 #include "supervisor/spawn.h"
+#include "supervisor/wiring.h"
 
 enum {
 	QUICK_MS = 1000,  /* a life shorter than this is a quick death */
@@ -139,6 +140,14 @@ on_validator_hangs(void *ctx, struct link *link, const union msg *m, int *fd)
 			kill(g->child[i].pid, SIGKILL);
 }
 
+static void
+on_link_broken(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	(void)link;
+	(void)fd;
+	wiring_broken(ctx, &m->link_broken);
+}
+
 /* The process may still be about to end; SIGCHLD tells. One that only broke its link is ended. */
 static void
 on_control_lost(void *ctx, struct link *link)
@@ -155,6 +164,7 @@ static const struct link_handler handlers[] = {
     {MSG_ready, on_ready},
     {MSG_status_answer, on_status_answer},
     {MSG_validator_hangs, on_validator_hangs},
+    {MSG_link_broken, on_link_broken},
     {MSG_file_verdict, on_file_verdict},
 };
 
@@ -384,6 +394,7 @@ generation_reaped(struct generation *g, pid_t pid, int status)
 	if (c == NULL)
 		return false;
 	log_source_stop(&c->log);
+	timer_stop(&c->mend);
 	log_death(c, status);
 	link_free(&c->control);
 	client_slots_give(&g->around->clients, &c->client_slot);
@@ -475,6 +486,7 @@ generation_free(struct generation **generation)
 		struct child *c = &g->child[i];
 
 		timer_stop(&c->restart);
+		timer_stop(&c->mend);
 		link_free(&c->control);
 		if (c->pid > 0)
 			waitpid(c->pid, NULL, 0);

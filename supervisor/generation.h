@@ -56,7 +56,10 @@ struct child {
 	unsigned quick_deaths; /* in a row */
 	unsigned files_open;   /* passed, and not judged by the program yet */
 	struct timer restart;
-	bool answered; /* the running status question */
+	struct timer mend;
+	uint32_t broken
+	    [PROGRAM_COUNT]; /* links of this one that ended: which process was there; 0: none */
+	bool answered;       /* the running status question */
 	size_t counter_count;
 	struct child_counter counters[COUNTERS_MAX];
 };
