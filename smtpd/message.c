@@ -1,5 +1,6 @@
 #include "smtpd/message.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -62,6 +63,8 @@ write_out(struct message *m, struct span s)
 	while (s.len > 0) {
 		ssize_t n = pwrite(m->fd, s.p, s.len, (off_t)m->written);
 
+		if (n < 0 && errno == EINTR)
+			continue;
 		if (n <= 0)
 			return false;
 		m->written += (uint64_t)n;

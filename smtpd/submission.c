@@ -242,14 +242,26 @@ note_client_gone(struct session *s)
 	journal_client_gone(s, "after");
 }
 
+/* What the back end has and the client does not know of: its repeat is to bring no second copy. */
+static void
+tell_undelivered(struct worker *w, uint64_t session, uint64_t transaction)
+{
+	struct msg_undelivered m = {.session = session, .transaction = transaction};
+
+	worker_send(w, PROGRAM_QUEUE_HANDOFF, MSG_undelivered, &m, -1);
+}
+
 void
 submission_on_outcome(struct worker *w, const struct msg_outcome *outcome)
 {
 	struct session *s = find_waiting(w, outcome->session, outcome->transaction);
 	enum reply_id id;
 
-	if (s == NULL)
+	if (s == NULL) {
+		if (outcome->outcome == HANDOFF_TAKEN)
+			tell_undelivered(w, outcome->session, outcome->transaction);
 		return;
+	}
 	id = look_up(outcomes, sizeof(outcomes) / sizeof(outcomes[0]), outcome->outcome);
 	/* Promise P2: taken without our word to go is a promise about a message that was not whole. */
 	if (outcome->outcome == HANDOFF_TAKEN && !s->transaction->committed)
@@ -270,12 +282,10 @@ submission_on_outcome(struct worker *w, const struct msg_outcome *outcome)
 void
 submission_session_ended(struct session *s)
 {
-	struct msg_undelivered m = {.session = s->handle, .transaction = s->promised};
-
 	if (s->promised == 0)
 		return;
 	count(COUNT_replies_undelivered);
-	worker_send(s->worker, PROGRAM_QUEUE_HANDOFF, MSG_undelivered, &m, -1);
+	tell_undelivered(s->worker, s->handle, s->promised);
 	s->promised = 0;
 }
 

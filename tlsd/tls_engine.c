@@ -437,11 +437,14 @@ static ssize_t
 on_read(struct tls *tls, void *room, size_t cap, void *arg)
 {
 	struct tls_stream *s = arg;
-	ssize_t n = recv(s->fd, room, cap, MSG_DONTWAIT);
+	ssize_t n;
 
 	(void)tls;
+	do
+		n = recv(s->fd, room, cap, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
 	s->ended = n == 0;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n < 0 && errno == EAGAIN)
 		return TLS_WANT_POLLIN;
 	return n;
 }
@@ -450,10 +453,13 @@ static ssize_t
 on_write(struct tls *tls, const void *p, size_t len, void *arg)
 {
 	struct tls_stream *s = arg;
-	ssize_t n = send(s->fd, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	ssize_t n;
 
 	(void)tls;
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	do
+		n = send(s->fd, p, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
 		return TLS_WANT_POLLOUT;
 	return n;
 }
