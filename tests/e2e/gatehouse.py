@@ -35,11 +35,12 @@ class Gatehouse:
     """
     In: backend, port of the QMQP server behind, or a dictionary of names and ports;
     recipients, the text of the list; options, a dictionary of options in the notation of the
-    file, as "key", "section.key" or "section.title.key"; those of "backend" go into each of them; user, the number of an ordinary user to run as.
+    file, as "key", "section.key" or "section.title.key"; those of "backend" go into each of them; user, the number of an ordinary user to run as;
+    host, a host.Host that it runs on.
     """
 
     def __init__(self, backend, recipients=LIST, options=None, user=None, files=None,
-                 listen="127.0.0.1"):
+                 listen="127.0.0.1", host=None):
         self.directory = Directory("e2e")
         self.log_path = self.directory.join("log")
         self.listen = listen
@@ -47,6 +48,7 @@ class Gatehouse:
         self.backends = backend if isinstance(backend, dict) else {"main": backend}
         self.user = user
         self.files = files
+        self.environment = None if host is None else host.environment
         self.process = None
         self.options = {
             "hostname": '"%s"' % HOSTNAME,
@@ -138,7 +140,7 @@ class Gatehouse:
             self.process = subprocess.Popen(
                 [program("gatehouse"), "-f", self.configuration, "run"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
-                preexec_fn=limit, user=self.user, group=self.user,
+                env=self.environment, preexec_fn=limit, user=self.user, group=self.user,
                 extra_groups=None if self.user is None else [])
         self.wait_event("ready", count=earlier + 1)
         return self
