@@ -1,11 +1,17 @@
 /*
- * lookups DATABASE COUNT: how long a question takes, beside a bare cdb_find of the same key in the
- * same file. Prints nanoseconds: members, others, bare cdb_find of members.
+ * lookups DATABASE COUNT ROUNDS [ADDRESSES]: how long a question takes, beside a bare cdb_find in the
+ * same file.
+ *
+ * Members are those of a file, one address a line, or without it every n-th that the tables of the
+ * database name; others are the same with "no." before them. Prints nanoseconds, the median of the
+ * rounds: members, others, bare cdb_find of the key that decides about a member, bare cdb_find of
+ * all keys that a question about a member finds.
  */
 #include <cdb.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,10 +19,25 @@
 #include "lookupd/lookup.h"
 #include "lookupd/walk.h"
 
+enum { KEYS_MAX = 8, ROUNDS_MAX = 99 };
+
+/* A key, and the cdb that has it. */
+struct wanted {
+	struct span key;
+	struct cdb *in;
+};
+
 struct asked {
-	struct address member, other;
-	unsigned key_len;
-	uint8_t key[8 + ADDRESS_MAX];
+	struct span member; /* "no." stands before it in the memory that it borrows from */
+	struct wanted keys[KEYS_MAX];
+	size_t key_count;
+};
+
+struct bench {
+	struct database *db;
+	struct cdb shards[LAYOUT_SHARDS_MAX];
+	struct asked *asked;
+	size_t count;
 };
 
 static double
@@ -28,41 +49,108 @@ now_ns(void)
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
-/* Every n-th member, so that they lie all over the file, in an order that no cache foresees. */
-static size_t
-sample(const struct database *db, struct asked *a, size_t count)
+static struct span
+copy(struct span s)
 {
-	struct walk *w = walk_new(db);
-	struct walked here;
-	size_t every = db->header.recipients / count + 1, seen = 0, taken = 0;
+	uint8_t *p = malloc(3 + s.len);
 
-	while (taken < count && walk_next(w, &here) == WALK_FOUND) {
-		struct buf key, other;
-		uint8_t octets[ADDRESS_MAX + 8];
-
-		if (here.type != KEY_USER || seen++ % every != 0)
-			continue;
-		a[taken].member = here.address;
-		other = BUF_OVER(octets);
-		buf_put_str(&other, "no.");
-		buf_put_span(&other, address_span(&here.address));
-		if (address_from_inside(buf_span(&other), &a[taken].other) != ADDRESS_OK)
-			continue;
-		key = buf_over(a[taken].key, sizeof(a[taken].key));
-		key_put_u32(&key, KEY_USER, (uint32_t)here.domain + 1);
-		buf_put_span(&key, address_local(&here.address));
-		a[taken++].key_len = (unsigned)key.len;
-	}
-	walk_free(&w);
-	for (size_t i = taken; i > 1; i--) {
-		size_t k = (size_t)random() % i;
-		struct asked swap = a[i - 1];
-
-		a[i - 1] = a[k];
-		a[k] = swap;
-	}
-	return taken;
+	if (p == NULL)
+		exit(75);
+	memcpy(p, "no.", 3);
+	memcpy(p + 3, s.p, s.len);
+	return span_of(p + 3, s.len);
 }
+
+/* ---- what is asked ------------------------------------------------------------------------------ */
+
+/* The keys that a lookup finds, in their order. */
+struct keys_trace {
+	struct lookup_trace trace; /* first: on_record gets it */
+	struct bench *b;
+	struct asked *a;
+};
+
+static void
+on_record(struct lookup_trace *t, struct span key, struct span value)
+{
+	struct keys_trace *k = (struct keys_trace *)t;
+	struct asked *a = k->a;
+
+	(void)value;
+	if (a->key_count == KEYS_MAX)
+		exit(1);
+	a->keys[a->key_count++] =
+	    (struct wanted){copy(key), &k->b->shards[database_shard(k->b->db->shards, key)]};
+}
+
+static void
+add(struct bench *b, struct span address)
+{
+	struct asked *a = &b->asked[b->count++];
+	struct keys_trace k = {.trace = {on_record}, .b = b, .a = a};
+	struct lookup_result r;
+
+	a->member = copy(address);
+	lookup_octets(b->db, address, LOOKUP_FROM_OUTSIDE, &k.trace, &r);
+	if (r.verdict != RCPT_ACCEPTED)
+		exit(1);
+}
+
+static void
+take_walked(struct bench *b, size_t count)
+{
+	struct walk *w = walk_new(b->db);
+	struct walked here;
+	size_t every = b->db->header.recipients / count + 1, seen = 0;
+
+	while (b->count < count && walk_next(w, &here) == WALK_FOUND)
+		if (here.type == KEY_USER && seen++ % every == 0)
+			add(b, address_span(&here.address));
+	walk_free(&w);
+}
+
+static void
+take_listed(struct bench *b, size_t count, FILE *from)
+{
+	char line[ADDRESS_MAX + 2];
+
+	while (b->count < count && fgets(line, sizeof(line), from) != NULL)
+		add(b, span_of(line, strcspn(line, "\n")));
+	fclose(from);
+}
+
+/* An order that no cache foresees. */
+static void
+shuffle(struct bench *b)
+{
+	for (size_t i = b->count; i > 1; i--) {
+		size_t k = (size_t)random() % i;
+		struct asked swap = b->asked[i - 1];
+
+		b->asked[i - 1] = b->asked[k];
+		b->asked[k] = swap;
+	}
+}
+
+/* As cdb_init() has it, of each of the parts. */
+static void
+map_shards(struct bench *b, int fd)
+{
+	uint8_t *p = mmap(NULL, b->db->len, PROT_READ, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		exit(75);
+	for (unsigned i = 0; i < b->db->shards; i++) {
+		struct span octets = b->db->shard[i].octets;
+
+		b->shards[i].cdb_fd = fd;
+		b->shards[i].cdb_mem = p + (octets.p - b->db->octets);
+		b->shards[i].cdb_fsize = (unsigned)octets.len;
+		b->shards[i].cdb_dend = b->db->shard[i].records_end;
+	}
+}
+
+/* ---- measuring ---------------------------------------------------------------------------------- */
 
 /*
  * Questions come one at a time: where the next one lies depends on the answer before, so that the
@@ -72,78 +160,120 @@ sample(const struct database *db, struct asked *a, size_t count)
 enum { BATCH = 64 };
 
 static double
-ask(const struct database *db, const struct asked *a, size_t count, bool others)
+ask(const struct bench *b, bool others)
 {
 	static struct address batch[BATCH];
 	double spent = 0;
 
-	for (size_t at = 0; at < count; at += BATCH) {
-		size_t n = count - at < BATCH ? count - at : BATCH;
+	for (size_t at = 0; at < b->count; at += BATCH) {
+		size_t n = b->count - at < BATCH ? b->count - at : BATCH;
 		double begin;
 
-		for (size_t i = 0; i < n; i++)
-			batch[i] = others ? a[at + i].other : a[at + i].member;
+		for (size_t i = 0; i < n; i++) {
+			struct span s = b->asked[at + i].member;
+
+			if (others)
+				s = span_of(s.p - 3, s.len + 3);
+			if (address_from_inside(s, &batch[i]) != ADDRESS_OK)
+				exit(1);
+		}
 		begin = now_ns();
 		for (size_t i = 0; i < n; i++) {
 			struct lookup_result r;
 
-			lookup(db, &batch[i], &r);
+			lookup(b->db, &batch[i], &r);
 			if (r.verdict != (others ? RCPT_UNKNOWN_USER : RCPT_ACCEPTED))
 				exit(1);
 			i += (size_t)r.size_limit; /* 0 */
 		}
 		spent += now_ns() - begin;
 	}
-	return spent / (double)count;
+	return spent / (double)b->count;
 }
 
 static double
-find(struct cdb *c, const struct asked *a, size_t count)
+find(const struct bench *b, bool all)
 {
-	static struct {
-		uint8_t key[8 + ADDRESS_MAX];
-		unsigned key_len;
-	} batch[BATCH];
+	static uint8_t octets[BATCH * KEYS_MAX][8 + 2 * ADDRESS_MAX];
+	static struct wanted batch[BATCH * KEYS_MAX];
 	double spent = 0;
 
-	for (size_t at = 0; at < count; at += BATCH) {
-		size_t n = count - at < BATCH ? count - at : BATCH;
+	for (size_t at = 0; at < b->count; at += BATCH) {
+		size_t n = 0;
 		double begin;
 
-		for (size_t i = 0; i < n; i++) {
-			memcpy(batch[i].key, a[at + i].key, a[at + i].key_len);
-			batch[i].key_len = a[at + i].key_len;
-		}
+		for (size_t i = at; i < at + BATCH && i < b->count; i++)
+			for (size_t k = all ? 0 : b->asked[i].key_count - 1;
+			     k < b->asked[i].key_count; k++) {
+				batch[n] = b->asked[i].keys[k];
+				memcpy(octets[n], batch[n].key.p, batch[n].key.len);
+				batch[n].key.p = octets[n];
+				n++;
+			}
 		begin = now_ns();
 		for (size_t i = 0; i < n; i++) {
-			if (cdb_find(c, batch[i].key, batch[i].key_len) <= 0)
+			struct cdb *c = batch[i].in;
+
+			if (cdb_find(c, batch[i].key.p, (unsigned)batch[i].key.len) <= 0)
 				exit(1);
 			i += cdb_datalen(c) >> 16; /* 0 */
 		}
 		spent += now_ns() - begin;
 	}
-	return spent / (double)count;
+	return spent / (double)b->count;
+}
+
+static int
+compare(const void *a, const void *b)
+{
+	double x, y;
+
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return x < y ? -1 : x > y;
+}
+
+/* All four in turn, so that what else the machine does meets all of them. */
+static void
+measure(const struct bench *b, size_t rounds)
+{
+	static double ns[4][ROUNDS_MAX];
+
+	for (size_t i = 0; i < rounds; i++) {
+		ns[0][i] = ask(b, false);
+		ns[1][i] = ask(b, true);
+		ns[2][i] = find(b, false);
+		ns[3][i] = find(b, true);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		qsort(ns[i], rounds, sizeof(ns[i][0]), compare);
+		printf("%.0f%c", ns[i][rounds / 2], i < 3 ? ' ' : '\n');
+	}
 }
 
 int
 main(int argc, char **argv)
 {
-	size_t count = argc == 3 ? strtoul(argv[2], NULL, 10) : 0;
-	struct asked *a = calloc(count, sizeof(*a));
+	size_t count = argc >= 4 ? strtoul(argv[2], NULL, 10) : 0;
+	size_t rounds = argc >= 4 ? strtoul(argv[3], NULL, 10) : 0;
+	static struct bench b;
 	const char *error;
 	bool unreadable;
-	struct database *db;
-	struct cdb c;
+	FILE *from = argc == 5 ? fopen(argv[4], "r") : NULL;
 
-	if (count == 0 || a == NULL)
+	if (count == 0 || rounds == 0 || rounds > ROUNDS_MAX || argc > 5 ||
+	    (argc == 5 && from == NULL))
 		return 64;
-	db = loader_load(open(argv[1], O_RDONLY | O_CLOEXEC), &error, &unreadable);
-	if (db == NULL || cdb_init(&c, open(argv[1], O_RDONLY | O_CLOEXEC)) < 0)
+	b.db = loader_load(open(argv[1], O_RDONLY | O_CLOEXEC), &error, &unreadable);
+	b.asked = calloc(count, sizeof(*b.asked));
+	if (b.db == NULL || b.asked == NULL)
 		return 75;
-	count = sample(db, a, count);
-	(void)find(&c, a, count);
-	(void)ask(db, a, count, false);
-	printf("%.0f %.0f %.0f\n", ask(db, a, count, false), ask(db, a, count, true),
-	    find(&c, a, count));
+	map_shards(&b, open(argv[1], O_RDONLY | O_CLOEXEC));
+	if (from != NULL)
+		take_listed(&b, count, from);
+	else
+		take_walked(&b, count);
+	shuffle(&b);
+	measure(&b, rounds);
 	return 0;
 }

@@ -5,15 +5,6 @@
 #include "lib/address.h"
 #include "lib/utf8.h"
 
-static bool
-is_ascii(struct span s)
-{
-	for (size_t i = 0; i < s.len; i++)
-		if (s.p[i] >= 0x80)
-			return false;
-	return true;
-}
-
 static enum idn_status
 put_name(struct buf *out, struct span name)
 {
@@ -24,8 +15,8 @@ put_name(struct buf *out, struct span name)
 }
 
 /* IDNA 2008 with the mapping of UTS 46, so that upper case finds what lower case does. */
-enum idn_status
-idn_to_ascii(struct span domain, struct buf *out)
+static enum idn_status
+put_labels(struct span domain, struct buf *out)
 {
 	const int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;
 	char text[ADDRESS_DOMAIN_MAX + 1];
@@ -33,10 +24,6 @@ idn_to_ascii(struct span domain, struct buf *out)
 	enum idn_status status = IDN_BAD;
 	int rc;
 
-	if (is_ascii(domain)) {
-		buf_put_span(out, domain);
-		return IDN_OK;
-	}
 	/* No NUL gets past this. */
 	if (domain.len > ADDRESS_DOMAIN_MAX || !utf8_printable(domain))
 		return IDN_BAD;
@@ -49,4 +36,13 @@ idn_to_ascii(struct span domain, struct buf *out)
 		status = IDN_MEMORY;
 	idn2_free(name);
 	return status;
+}
+
+enum idn_status
+idn_to_ascii(struct span domain, struct buf *out)
+{
+	if (!span_is_ascii(domain))
+		return put_labels(domain, out);
+	buf_put_span(out, domain);
+	return IDN_OK;
 }

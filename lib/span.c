@@ -9,6 +9,21 @@ span_find_last(struct span s, uint8_t c)
 }
 
 bool
+span_is_ascii(struct span s)
+{
+	uint64_t seen = 0, word;
+	size_t i = 0;
+
+	for (; i + sizeof(word) <= s.len; i += sizeof(word)) {
+		memcpy(&word, s.p + i, sizeof(word));
+		seen |= word;
+	}
+	for (; i < s.len; i++)
+		seen |= s.p[i];
+	return (seen & 0x8080808080808080u) == 0;
+}
+
+bool
 span_eq_nocase(struct span a, struct span b)
 {
 	if (a.len != b.len)

@@ -68,6 +68,9 @@ span_find(struct span s, uint8_t c)
 /* Index of the last octet `c`, or s.len when there is none. */
 size_t span_find_last(struct span s, uint8_t c);
 
+/* No octet has its highest bit set. */
+bool span_is_ascii(struct span s);
+
 /* Equal when ASCII letters are compared without case. */
 bool span_eq_nocase(struct span a, struct span b);
 

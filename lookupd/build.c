@@ -125,12 +125,30 @@ build_domain(const struct collected_domain *from, struct domain *d_out)
 	}
 }
 
+/* So that a question about nobody need not look for it. */
+static bool
+has_catch_all(const struct collection *c, const struct domain *d)
+{
+	uint8_t octets[5];
+
+	for (size_t i = 0; i < d->table_count; i++) {
+		struct buf key = BUF_OVER(octets);
+
+		key_put_u32(&key, KEY_CATCH_ALL, d->tables[i]);
+		if (records_get(&c->records, buf_span(&key), NULL, NULL))
+			return true;
+	}
+	return false;
+}
+
 static int
-write_collected_domain(struct maker *m, const struct collected_domain *from)
+write_collected_domain(
+    struct maker *m, const struct collection *c, const struct collected_domain *from)
 {
 	struct domain d;
 
 	build_domain(from, &d);
+	d.no_catch_all = d.table_count > 0 && !has_catch_all(c, &d);
 	return write_domain(m, from->item.key, &d);
 }
 
@@ -180,7 +198,7 @@ write_records(struct maker *m, const struct collection *c, const struct build_fa
 		if (write_route(m, r) < 0)
 			return -1;
 	for (const struct collected_domain *d = c->first_domain; d != NULL; d = d->next)
-		if (write_collected_domain(m, d) < 0)
+		if (write_collected_domain(m, c, d) < 0)
 			return -1;
 	while (records_next(&c->records, &at))
 		if (maker_add(m, at.key, at.value) < 0)

@@ -59,9 +59,12 @@ database_lay_out(struct database *db, size_t covered, bool sharded)
 unsigned
 database_shard(unsigned shards, struct span key)
 {
-	uint32_t spread = cdbfile_hash(key) * 0x9e3779b1u;
+	uint32_t spread;
 
-	return shards > 1 ? (unsigned)((uint64_t)spread * shards >> 32) : 0;
+	if (shards == 1)
+		return 0;
+	spread = cdbfile_hash(key) * 0x9e3779b1u;
+	return (unsigned)((uint64_t)spread * shards >> 32);
 }
 
 bool
@@ -84,41 +87,112 @@ database_get(const struct database *db, struct span key, struct span *value_out)
 	return cdbfile_get(&db->shard[database_shard(db->shards, key)], key, value_out);
 }
 
-/* Where a domain is kept, if it is. */
-static struct database_known *
-known_place(const struct database *db, struct span key)
+/* Eight octets, or fewer. */
+static uint64_t
+word_of(const uint8_t *p, size_t len)
 {
-	return db->known != NULL && key.len <= DATABASE_KNOWN_NAME
-	           ? &db->known[cdbfile_hash(key) % DATABASE_KNOWN]
-	           : NULL;
+	uint64_t word = 0;
+
+	if (len >= sizeof(word))
+		memcpy(&word, p, sizeof(word));
+	else
+		for (size_t i = 0; i < len; i++)
+			word = word << 8 | p[i];
+	return word;
+}
+
+/*
+ * Of a name its last eight octets twice rather than a short rest. Who fills the database gains
+ * nothing by having all his domains in one place.
+ */
+static size_t
+known_hash(enum layout_key type, struct span name)
+{
+	const size_t step = sizeof(uint64_t);
+	uint64_t sum = name.len << 8 | (uint64_t)type;
+
+	for (size_t i = 0; i < name.len; i += step) {
+		size_t at = i + step <= name.len || name.len < step ? i : name.len - step;
+
+		sum = (sum ^ word_of(name.p + at, name.len - at)) * 0x9e3779b97f4a7c15u;
+		sum ^= sum >> 32;
+	}
+	return (size_t)sum;
+}
+
+/* Out: *slot_out, where it is or would be. Half of the slots are free. Returns: NULL: nowhere. */
+static const struct database_known_entry *
+known_find(
+    struct database_known *known, enum layout_key type, struct span name, uint16_t **slot_out)
+{
+	for (size_t at = known_hash(type, name);; at++) {
+		uint16_t *slot = &known->slots[at % DATABASE_KNOWN_SLOTS];
+		const struct database_known_entry *e;
+
+		*slot_out = slot;
+		if (*slot == 0)
+			return NULL;
+		e = &known->entries[*slot - 1];
+		if (e->type == type && span_eq(span_of(e->name, e->len), name))
+			return e;
+	}
+}
+
+/*
+ * What it is given has been read: a mapped file may end the question at any read (fault.h), and
+ * what is remembered must be whole.
+ */
+static const struct domain *
+known_add(struct database_known *known, uint16_t *slot, enum layout_key type, struct span name,
+    struct span value, const struct domain *record)
+{
+	struct database_known_entry *e = &known->entries[known->count];
+
+	e->type = (uint8_t)type;
+	e->len = (uint8_t)name.len;
+	memcpy(e->name, name.p, name.len);
+	e->value = value;
+	e->record = *record;
+	*slot = (uint16_t)++known->count;
+	return &e->record;
+}
+
+/* One that is not remembered; where it will be, when there is a slot for it. */
+static __attribute__((noinline)) enum cdbfile_status
+get_domain(const struct database *db, uint16_t *slot, enum layout_key type, struct span name,
+    struct domain *room, struct database_record *r_out)
+{
+	BUF_ROOM uint8_t octets[1 + ADDRESS_MAX];
+	struct buf key = BUF_OVER(octets);
+	enum cdbfile_status status;
+
+	buf_put_u8(&key, (uint8_t)type);
+	buf_put_span(&key, name);
+	if (key.full)
+		return CDBFILE_NONE;
+	status = database_get(db, buf_span(&key), &r_out->value);
+	if (status != CDBFILE_FOUND)
+		return status;
+	r_out->status = domain_decode(r_out->value, room);
+	r_out->domain = room;
+	if (r_out->status == RECORD_OK && slot != NULL && db->known->count < DATABASE_KNOWN)
+		r_out->domain = known_add(db->known, slot, type, name, r_out->value, room);
+	return CDBFILE_FOUND;
 }
 
 enum cdbfile_status
-database_domain(const struct database *db, struct span key, struct span *value_out,
-    struct domain *d_out, enum record_status *status_out)
+database_domain(const struct database *db, enum layout_key type, struct span name,
+    struct domain *room, struct database_record *r_out)
 {
-	struct database_known *known = known_place(db, key);
-	enum cdbfile_status status;
+	uint16_t *slot = NULL;
+	const struct database_known_entry *e = NULL;
 
-	*status_out = RECORD_OK;
-	if (known != NULL && span_eq(span_of(known->key, known->len), key)) {
-		*value_out = known->value;
-		*d_out = known->record;
-		return CDBFILE_FOUND;
-	}
-	status = database_get(db, key, value_out);
-	if (status != CDBFILE_FOUND)
-		return status;
-	*status_out = domain_decode(*value_out, d_out);
-	if (known == NULL || *status_out != RECORD_OK)
-		return status;
-	/* Valid only when it is complete: it may be left at any read (fault.h). */
-	known->len = 0;
-	memcpy(known->key, key.p, key.len);
-	known->value = *value_out;
-	known->record = *d_out;
-	known->len = (uint8_t)key.len;
-	return status;
+	if (db->known != NULL && name.len > 0 && name.len <= DATABASE_KNOWN_NAME)
+		e = known_find(db->known, type, name, &slot);
+	if (e == NULL)
+		return get_domain(db, slot, type, name, room, r_out);
+	*r_out = (struct database_record){&e->record, e->value, RECORD_OK};
+	return CDBFILE_FOUND;
 }
 
 enum cdbfile_status

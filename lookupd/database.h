@@ -6,20 +6,26 @@
 
 #include <sys/stat.h>
 
+#include "lib/address.h"
 #include "lookupd/cdbfile.h"
 #include "lookupd/record.h"
 
 /*
  * Records of domains that were asked for before, decoded: most questions are about few domains.
- * They borrow from the database, which does not change.
+ * They borrow from the database, which does not change, and stay; those that are asked for first
+ * are mostly those that are asked for often. Slots have the number of an entry, or 0.
  */
-enum { DATABASE_KNOWN = 256, DATABASE_KNOWN_NAME = 63 };
+enum { DATABASE_KNOWN = 512, DATABASE_KNOWN_SLOTS = 2 * DATABASE_KNOWN, DATABASE_KNOWN_NAME = 62 };
 
 struct database_known {
-	uint8_t len; /* of the key; 0: nothing is here */
-	uint8_t key[DATABASE_KNOWN_NAME];
-	struct span value;
-	struct domain record;
+	uint16_t slots[DATABASE_KNOWN_SLOTS];
+	size_t count;
+	struct database_known_entry {
+		uint8_t type, len;
+		uint8_t name[DATABASE_KNOWN_NAME];
+		struct span value;
+		struct domain record;
+	} entries[DATABASE_KNOWN];
 };
 
 struct database {
@@ -34,7 +40,7 @@ struct database {
 	/* Where records come from when they are in no file yet; NULL: from cdb. */
 	enum cdbfile_status (*get)(const void *from, struct span key, struct span *value_out);
 	const void *from;
-	struct database_known *known; /* DATABASE_KNOWN of them, or NULL */
+	struct database_known *known; /* owned, or NULL: nothing is remembered */
 };
 
 /*
@@ -56,12 +62,20 @@ bool database_unchanged(const struct database *db);
 enum cdbfile_status database_get(
     const struct database *db, struct span key, struct span *value_out);
 
+/* The record of a domain or suffix, decoded, and as it is. */
+struct database_record {
+	const struct domain *domain;
+	struct span value;
+	enum record_status status;
+};
+
 /*
- * The record of a domain or suffix, decoded.
- * Out: *value_out, the record as it is; *status_out, when it is found.
+ * In: type, KEY_DOMAIN or KEY_SUFFIX; name, in lower case; room, for the record when it is not
+ * remembered.
+ * Out: *r_out, when it is found; its domain is room, or lives as long as the database.
  */
-enum cdbfile_status database_domain(const struct database *db, struct span key,
-    struct span *value_out, struct domain *d_out, enum record_status *status_out);
+enum cdbfile_status database_domain(const struct database *db, enum layout_key type,
+    struct span name, struct domain *room, struct database_record *r_out);
 
 /* Every record, in the order of the file. In: at, zeroed before the first. */
 struct database_at {

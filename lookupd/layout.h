@@ -145,7 +145,8 @@ enum {
 	DOMAIN_BOXES = 15,         /* u16, the installation that has it; none: the first */
 	DOMAIN_COUNT = 0x81,       /* u64, recipients */
 	DOMAIN_ACCEPTS = 0x82,     /* u64, recipients that are accepted */
-	DOMAIN_BEFORE = 0x83,      /* u64 accepted by the database before, u64 of these no more */
+	DOMAIN_NO_CATCH_ALL = 0x84, /* empty: no C records in its tables */
+	DOMAIN_BEFORE = 0x83,       /* u64 accepted by the database before, u64 of these no more */
 };
 
 /*

@@ -361,7 +361,7 @@ loader_alloc(int fd)
 	l->fd = fd;
 	l->db->fd = -1;
 	/* Without it questions take longer. */
-	l->db->known = calloc(DATABASE_KNOWN, sizeof(*l->db->known));
+	l->db->known = calloc(1, sizeof(*l->db->known));
 	loader_limits(l, LOADER_PRIVATE_MAX, LAYOUT_FILE_MAX);
 	l->phase = phase_size;
 	digest_init(&l->digest);

@@ -27,18 +27,6 @@ lookup_record_trouble(struct question *q, enum record_status status)
 	                                : lookup_trouble(q, "a record is malformed", true);
 }
 
-enum cdbfile_status
-lookup_get(struct question *q, struct span key, struct span *value_out)
-{
-	enum cdbfile_status status = database_get(q->db, key, value_out);
-
-	if (status == CDBFILE_BAD)
-		lookup_trouble(q, "the database is damaged", false);
-	else if (status == CDBFILE_FOUND && q->trace != NULL)
-		q->trace->on_record(q->trace, key, *value_out);
-	return status;
-}
-
 /* ---- leaves ------------------------------------------------------------------------------------- */
 
 /* What a verdict says, and what stands in the reply when the record has no text of its own. */
@@ -81,10 +69,10 @@ set_route(struct question *q, uint16_t route)
 static enum step
 apply_accept(struct question *q, const struct leaf *leaf)
 {
-	if (set_route(q, leaf->route != 0 ? leaf->route : q->record.route) == STEP_DECIDED)
+	if (set_route(q, leaf->route != 0 ? leaf->route : q->record->route) == STEP_DECIDED)
 		return STEP_DECIDED;
-	q->r->class = leaf->class.len > 0 ? leaf->class : q->record.class;
-	q->r->size_limit = leaf->size != 0 ? leaf->size : q->record.size;
+	q->r->class = leaf->class.len > 0 ? leaf->class : q->record->class;
+	q->r->size_limit = leaf->size != 0 ? leaf->size : q->record->size;
 	q->r->delivered_to = leaf->delivered_to;
 	q->r->no_bounces = leaf->no_bounces;
 	return lookup_decide(q, RCPT_ACCEPTED);
@@ -126,9 +114,14 @@ apply_leaf(struct question *q, const struct leaf *leaf, enum lookup_match match)
 enum step
 lookup_leaf(struct question *q, struct span value, enum lookup_match match)
 {
-	struct leaf leaf;
-	enum record_status status = leaf_decode(value, &leaf);
+	static const struct leaf plain = {.verdict = LEAF_ACCEPT, .immediate = LEAF_ACCEPT};
+	BUF_ROOM struct leaf leaf;
+	enum record_status status;
 
+	/* Most of them. */
+	if (span_eq(value, span_of("\0\0", 3)))
+		return apply_leaf(q, &plain, match);
+	status = leaf_decode(value, &leaf);
 	return status == RECORD_OK ? apply_leaf(q, &leaf, match) : lookup_record_trouble(q, status);
 }
 
@@ -144,7 +137,7 @@ enum step
 lookup_ask(struct question *q, enum layout_key type, uint32_t table, struct span rest,
     enum lookup_match match)
 {
-	uint8_t octets[KEY_MAX];
+	BUF_ROOM uint8_t octets[KEY_MAX];
 	struct buf key = BUF_OVER(octets);
 	struct span value;
 
@@ -167,7 +160,7 @@ static bool
 charset_ok(const struct question *q)
 {
 	for (size_t i = 0; i < q->local.len; i++)
-		if (!bits_have(q->record.charset, q->local.p[i]))
+		if (!bits_have(q->record->charset, q->local.p[i]))
 			return false;
 	return true;
 }
@@ -201,8 +194,8 @@ never_cut(const struct question *q)
 {
 	struct span local = q->local;
 
-	return q->record.owner_request &&
-	       span_find(q->record.delimiters, '-') < q->record.delimiters.len &&
+	return q->record->owner_request &&
+	       span_find(q->record->delimiters, '-') < q->record->delimiters.len &&
 	       (span_eq(span_head(local, 6), SPAN("owner-")) ||
 		   (local.len > 8 && span_eq(span_from(local, local.len - 8), SPAN("-request"))));
 }
@@ -213,10 +206,10 @@ ask_delimited(struct question *q, uint32_t table)
 {
 	size_t i = 0;
 
-	if (q->record.delimiters.len == 0)
+	if (q->record->delimiters.len == 0)
 		return STEP_NEXT;
 	while (i < q->local.len &&
-	       span_find(q->record.delimiters, q->local.p[i]) == q->record.delimiters.len)
+	       span_find(q->record->delimiters, q->local.p[i]) == q->record->delimiters.len)
 		i++;
 	return i > 0 && i < q->local.len
 	           ? lookup_ask(q, KEY_USER, table, span_head(q->local, i), MATCH_DELIMITED)
@@ -227,12 +220,12 @@ ask_delimited(struct question *q, uint32_t table)
 static enum step
 ask_wild(struct question *q, uint32_t table)
 {
-	if (q->record.wild_octets.len == 0)
+	if (q->record->wild_octets.len == 0)
 		return STEP_NEXT;
 	for (size_t len = q->local.len; len >= 2; len--) {
-		if (span_find(q->record.wild_octets, q->local.p[len - 1]) ==
-			q->record.wild_octets.len ||
-		    !bits_have(q->record.wild_lengths, (unsigned)(len - 1)))
+		if (span_find(q->record->wild_octets, q->local.p[len - 1]) ==
+			q->record->wild_octets.len ||
+		    !bits_have(q->record->wild_lengths, (unsigned)(len - 1)))
 			continue;
 		if (lookup_ask(q, KEY_WILD, table, span_head(q->local, len), MATCH_EXTENSIONS) ==
 		    STEP_DECIDED)
@@ -261,7 +254,7 @@ ask_patterns(struct question *q)
 	struct cursor c;
 	struct pattern pattern;
 
-	key_put_u32(&key, KEY_PATTERNS, q->record.patterns);
+	key_put_u32(&key, KEY_PATTERNS, q->record->patterns);
 	switch (lookup_get(q, buf_span(&key), &value)) {
 	case CDBFILE_NONE:
 		return lookup_record_trouble(q, RECORD_MALFORMED);
@@ -281,16 +274,16 @@ ask_patterns(struct question *q)
 }
 
 static enum step
-ask_users(struct question *q, bool literal)
+ask_users(struct question *q)
 {
-	for (size_t i = 0; i < q->record.table_count; i++) {
-		uint32_t table = q->record.tables[i];
+	for (size_t i = 0; i < q->record->table_count; i++) {
+		uint32_t table = q->record->tables[i];
 
 		if (lookup_ask(q, KEY_USER, table, q->local, MATCH_USER) == STEP_DECIDED)
 			return STEP_DECIDED;
-		if (literal)
+		if (literal_only(q->local))
 			continue;
-		if (i == 0 && q->record.patterns != 0 && ask_patterns(q) == STEP_DECIDED)
+		if (i == 0 && q->record->patterns != 0 && ask_patterns(q) == STEP_DECIDED)
 			return STEP_DECIDED;
 		if (never_cut(q))
 			continue;
@@ -304,8 +297,8 @@ ask_users(struct question *q, bool literal)
 static enum step
 ask_catch_alls(struct question *q)
 {
-	for (size_t i = 0; i < q->record.table_count; i++)
-		if (lookup_ask(q, KEY_CATCH_ALL, q->record.tables[i], span_of(NULL, 0),
+	for (size_t i = 0; i < q->record->table_count; i++)
+		if (lookup_ask(q, KEY_CATCH_ALL, q->record->tables[i], span_of(NULL, 0),
 			MATCH_CATCH_ALL) == STEP_DECIDED)
 			return STEP_DECIDED;
 	return STEP_NEXT;
@@ -315,55 +308,62 @@ ask_catch_alls(struct question *q)
 static enum step
 step_tables(struct question *q)
 {
-	bool literal = literal_only(q->local);
-
-	if (!(q->record.flags & DOMAIN_TABLE))
+	if (!(q->record->flags & DOMAIN_TABLE))
 		return STEP_NEXT;
-	if (q->record.has_aliases)
+	if (q->record->has_aliases)
 		return lookup_record_trouble(q, RECORD_UNKNOWN);
-	if (q->record.table_count == 0)
+	if (q->record->table_count == 0)
 		return lookup_record_trouble(q, RECORD_MALFORMED);
-	if (q->record.charset.len > 0 && !charset_ok(q))
+	if (q->record->charset.len > 0 && !charset_ok(q))
 		return STEP_NEXT;
-	if (ask_users(q, literal) == STEP_DECIDED)
+	if (ask_users(q) == STEP_DECIDED)
 		return STEP_DECIDED;
-	return literal ? STEP_NEXT : ask_catch_alls(q);
+	return q->record->no_catch_all || literal_only(q->local) ? STEP_NEXT : ask_catch_alls(q);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------- */
 
 static enum step (*const steps[])(struct question *q) = {
-    lookup_step_literal,
     lookup_step_domain,
-    lookup_step_alias,
-    lookup_step_served,
-    lookup_step_percent,
     step_tables,
     lookup_step_box,
 };
 
-/* In: local and domain, which fit. */
+/* What the first step does not set. */
 static void
-lookup_parts(const struct database *db, struct span local, struct span domain,
-    enum lookup_from from, struct lookup_trace *trace, struct lookup_result *r_out)
+begin(struct question *q, const struct database *db, enum lookup_from from,
+    struct lookup_trace *trace, struct lookup_result *r_out)
 {
-	uint8_t room[ADDRESS_MAX];
-	struct question q;
-	struct buf lower = BUF_OVER(q.octets), name = BUF_OVER(room);
-
 	*r_out = (struct lookup_result){.verdict = RCPT_TROUBLE};
-	q.db = db;
-	q.r = r_out;
-	q.from = from;
-	q.trace = trace;
-	q.redirected = false;
+	q->db = db;
+	q->r = r_out;
+	q->from = from;
+	q->trace = trace;
+	q->redirected = false;
+}
+
+static void
+run(struct question *q)
+{
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
+		if (steps[i](q) == STEP_DECIDED)
+			return;
+	/* The last step decides. */
+	BUG_ON(true);
+}
+
+/* What is asked, the domain in ASCII. In: local and domain, which fit. */
+static enum step
+put_parts(struct question *q, struct span local, struct span domain)
+{
+	BUF_ROOM uint8_t room[ADDRESS_MAX];
+	struct buf lower = BUF_OVER(q->octets), name = BUF_OVER(room);
+
 	switch (idn_to_ascii(domain, &name)) {
 	case IDN_MEMORY:
-		lookup_trouble(&q, "no memory", false);
-		return;
+		return lookup_trouble(q, "no memory", false);
 	case IDN_BAD: /* no database can serve what is no name */
-		lookup_decide(&q, RCPT_UNKNOWN_DOMAIN);
-		return;
+		return lookup_decide(q, RCPT_UNKNOWN_DOMAIN);
 	case IDN_OK:
 		break;
 	}
@@ -371,23 +371,18 @@ lookup_parts(const struct database *db, struct span local, struct span domain,
 	buf_put_u8(&lower, '@');
 	buf_put_lower(&lower, buf_span(&name));
 	BUG_ON(name.full);
-	if (lower.full) { /* an A-label is longer than its U-label */
-		lookup_decide(&q, RCPT_UNKNOWN_USER);
-		return;
-	}
-	q.local = span_of(q.octets, local.len);
-	q.domain = span_of(q.octets + local.len + 1, name.len);
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++)
-		if (steps[i](&q) == STEP_DECIDED)
-			return;
-	/* The last step decides. */
-	BUG_ON(true);
+	if (lower.full) /* an A-label is longer than its U-label */
+		return lookup_decide(q, RCPT_UNKNOWN_USER);
+	q->local = span_of(q->octets, local.len);
+	q->domain = span_of(q->octets + local.len + 1, name.len);
+	return STEP_NEXT;
 }
 
 void
 lookup_octets(const struct database *db, struct span address, enum lookup_from from,
     struct lookup_trace *trace, struct lookup_result *r_out)
 {
+	BUF_ROOM struct question q;
 	size_t at = span_find_last(address, '@');
 	struct span local = span_head(address, at), domain = span_from(address, at + 1);
 
@@ -396,16 +391,29 @@ lookup_octets(const struct database *db, struct span address, enum lookup_from f
 		domain = db->header.default_domain;
 		from = LOOKUP_FROM_INSIDE;
 	}
+	begin(&q, db, from, trace, r_out);
 	if (local.len + 1 + domain.len > ADDRESS_MAX)
-		*r_out = (struct lookup_result){.verdict = RCPT_UNKNOWN_USER};
-	else
-		lookup_parts(db, local, domain, from, trace, r_out);
+		lookup_decide(&q, RCPT_UNKNOWN_USER);
+	else if (put_parts(&q, local, domain) == STEP_NEXT)
+		run(&q);
 }
 
 void
 lookup(const struct database *db, const struct address *a, struct lookup_result *r_out)
 {
-	lookup_octets(db, address_span(a), LOOKUP_FROM_OUTSIDE, NULL, r_out);
+	BUF_ROOM struct question q;
+	struct buf lower = BUF_OVER(q.octets);
+	struct span local = address_local(a), domain = address_domain(a);
+
+	if (a->utf8 || domain.len == 0) {
+		lookup_octets(db, address_span(a), LOOKUP_FROM_OUTSIDE, NULL, r_out);
+		return;
+	}
+	begin(&q, db, LOOKUP_FROM_OUTSIDE, NULL, r_out);
+	buf_put_lower(&lower, address_span(a));
+	q.local = span_of(q.octets, local.len);
+	q.domain = span_of(q.octets + local.len + 1, domain.len);
+	run(&q);
 }
 
 bool

@@ -64,10 +64,10 @@ find_prefix(struct box *b, struct span *prefix_out)
 	struct question *q = b->q;
 	uint8_t octets[KEY_MAX];
 	struct buf key = BUF_OVER(octets);
-	bool addresses = q->found && (q->record.flags & DOMAIN_HAS_ADDRESSES);
+	bool addresses = q->found && (q->record->flags & DOMAIN_HAS_ADDRESSES);
 
 	*prefix_out = span_of(NULL, 0);
-	if (q->found && (q->record.flags & DOMAIN_LOCAL))
+	if (q->found && (q->record->flags & DOMAIN_LOCAL))
 		return STEP_NEXT;
 	if (addresses) {
 		buf_put_u8(&key, KEY_VIRTUAL);
@@ -86,7 +86,7 @@ find_prefix(struct box *b, struct span *prefix_out)
 	/* A domain that lists know is no other domain's default. */
 	if (q->has_prefix)
 		*prefix_out = q->prefix;
-	else if (!(q->found && (q->record.flags & DOMAIN_TABLE)))
+	else if (!(q->found && (q->record->flags & DOMAIN_TABLE)))
 		*prefix_out = b->of->default_prefix;
 found:
 	if (prefix_out->len > LAYOUT_PREFIX_MAX)
@@ -96,7 +96,7 @@ found:
 	/* Foreign, unless the operator said that everything is taken, or lists know the domain. */
 	if (q->accept)
 		return lookup_verdict(q, LEAF_ACCEPT, MATCH_DOMAIN);
-	if (q->found && (q->record.flags & DOMAIN_TABLE))
+	if (q->found && (q->record->flags & DOMAIN_TABLE))
 		return lookup_decide(q, RCPT_UNKNOWN_USER);
 	return lookup_verdict(q, LEAF_RELAY, MATCH_NONE);
 }

@@ -62,8 +62,8 @@ append(struct question *q)
 }
 
 /* An address of the back end itself stands for a domain of it; only SMTP knows that. */
-enum step
-lookup_step_literal(struct question *q)
+static enum step
+step_literal(struct question *q)
 {
 	const struct header *h = &q->db->header;
 	uint8_t ip[16];
@@ -79,30 +79,38 @@ lookup_step_literal(struct question *q)
 
 /* ---- records ------------------------------------------------------------------------------------- */
 
-/* Returns: FOUND and the record, NONE, or BAD when it has been decided. */
-static enum cdbfile_status
-get_domain(struct question *q, enum layout_key type, struct span name, struct domain *d_out)
+static void
+tell_trace(struct question *q, enum layout_key type, struct span name, struct span value)
 {
 	uint8_t octets[KEY_MAX];
 	struct buf key = BUF_OVER(octets);
-	struct span value;
-	enum cdbfile_status status;
-	enum record_status decoded;
 
 	buf_put_u8(&key, (uint8_t)type);
 	buf_put_span(&key, name);
-	if (key.full)
-		return CDBFILE_NONE;
-	status = database_domain(q->db, buf_span(&key), &value, d_out, &decoded);
+	q->trace->on_record(q->trace, buf_span(&key), value);
+}
+
+/*
+ * In: room, for the record when it is not remembered.
+ * Returns: FOUND and the record, NONE, or BAD when it has been decided.
+ */
+static inline enum cdbfile_status
+get_domain(struct question *q, enum layout_key type, struct span name, struct domain *room,
+    const struct domain **d_out)
+{
+	struct database_record r;
+	enum cdbfile_status status = database_domain(q->db, type, name, room, &r);
+
 	if (status == CDBFILE_BAD)
 		lookup_trouble(q, "the database is damaged", false);
 	if (status != CDBFILE_FOUND)
 		return status;
 	if (q->trace != NULL)
-		q->trace->on_record(q->trace, buf_span(&key), value);
-	if (decoded == RECORD_OK)
+		tell_trace(q, type, name, r.value);
+	*d_out = r.domain;
+	if (r.status == RECORD_OK)
 		return CDBFILE_FOUND;
-	lookup_record_trouble(q, decoded);
+	lookup_record_trouble(q, r.status);
 	return CDBFILE_BAD;
 }
 
@@ -126,13 +134,16 @@ note(struct question *q, const struct domain *d)
 static enum cdbfile_status
 note_exact(struct question *q)
 {
+	static const struct domain none;
 	bool suffix = q->domain.len > 0 && q->domain.p[0] == '.';
 	enum cdbfile_status status =
-	    get_domain(q, suffix ? KEY_SUFFIX : KEY_DOMAIN, q->domain, &q->record);
+	    get_domain(q, suffix ? KEY_SUFFIX : KEY_DOMAIN, q->domain, &q->room, &q->record);
 
 	q->found = status == CDBFILE_FOUND;
 	if (q->found)
-		note(q, &q->record);
+		note(q, q->record);
+	else
+		q->record = &none;
 	return status;
 }
 
@@ -145,30 +156,30 @@ note_suffixes(struct question *q)
 	if (lengths.len == 0)
 		return CDBFILE_NONE;
 	for (size_t i = 1; i < q->domain.len; i++) {
-		struct domain d;
+		BUF_ROOM struct domain room;
+		const struct domain *d;
 		enum cdbfile_status status;
 
 		if (q->domain.p[i] != '.' || !lengths_have(lengths, q->domain.len - i, 1))
 			continue;
-		status = get_domain(q, KEY_SUFFIX, span_from(q->domain, i), &d);
+		status = get_domain(q, KEY_SUFFIX, span_from(q->domain, i), &room, &d);
 		if (status == CDBFILE_BAD)
 			return status;
 		if (status != CDBFILE_FOUND)
 			continue;
-		if (d.flags & (DOMAIN_ALIAS | DOMAIN_TABLE)) {
+		if (d->flags & (DOMAIN_ALIAS | DOMAIN_TABLE)) {
 			lookup_record_trouble(q, RECORD_UNKNOWN);
 			return CDBFILE_BAD;
 		}
-		note(q, &d);
+		note(q, d);
 	}
 	return CDBFILE_NONE;
 }
 
-enum step
-lookup_step_domain(struct question *q)
+static enum step
+find_domain(struct question *q)
 {
 	q->found = q->served = q->accept = q->has_prefix = false;
-	q->record = (struct domain){0};
 	q->prefix = span_of(NULL, 0);
 	q->boxes = 0;
 	if (note_exact(q) == CDBFILE_BAD || note_suffixes(q) == CDBFILE_BAD)
@@ -177,27 +188,27 @@ lookup_step_domain(struct question *q)
 }
 
 /* An alias domain stands for a real one, never for another alias. */
-enum step
-lookup_step_alias(struct question *q)
+static enum step
+step_alias(struct question *q)
 {
 	static const char broken[] = "an alias domain stands for no real one";
 
-	if (!(q->record.flags & DOMAIN_ALIAS))
+	if (!(q->record->flags & DOMAIN_ALIAS))
 		return STEP_NEXT;
-	if (q->redirected || q->record.real.len == 0 || q->record.real.len > ADDRESS_DOMAIN_MAX)
+	if (q->redirected || q->record->real.len == 0 || q->record->real.len > ADDRESS_DOMAIN_MAX)
 		return lookup_trouble(q, broken, false);
-	if (!(q->record.flags & DOMAIN_SERVED) && q->from == LOOKUP_FROM_OUTSIDE)
+	if (!(q->record->flags & DOMAIN_SERVED) && q->from == LOOKUP_FROM_OUTSIDE)
 		return lookup_decide(q, RCPT_UNKNOWN_DOMAIN);
 	q->redirected = true;
-	q->domain = q->record.real;
-	if (lookup_step_domain(q) == STEP_DECIDED)
+	q->domain = q->record->real;
+	if (find_domain(q) == STEP_DECIDED)
 		return STEP_DECIDED;
 	/* Our own record promised that it exists. */
-	return q->found ? lookup_step_alias(q) : lookup_trouble(q, broken, false);
+	return q->found ? step_alias(q) : lookup_trouble(q, broken, false);
 }
 
-enum step
-lookup_step_served(struct question *q)
+static enum step
+step_served(struct question *q)
 {
 	if (q->from == LOOKUP_FROM_INSIDE || q->served)
 		return STEP_NEXT;
@@ -216,12 +227,12 @@ lookup_step_served(struct question *q)
  * From outside the inner domain must be served as well: qmail looks only at the outer one, and
  * relays.
  */
-enum step
-lookup_step_percent(struct question *q)
+static enum step
+step_percent(struct question *q)
 {
 	size_t at = q->local.len, end = at, last;
 
-	while (q->found && (q->record.flags & DOMAIN_PERCENT)) {
+	while (q->found && (q->record->flags & DOMAIN_PERCENT)) {
 		size_t percent = span_find_last(span_of(q->octets, at), '%');
 
 		if (percent == at)
@@ -230,7 +241,7 @@ lookup_step_percent(struct question *q)
 		end = at;
 		at = percent;
 		q->domain = span_of(q->octets + at + 1, end - at - 1);
-		if (lookup_step_domain(q) == STEP_DECIDED)
+		if (find_domain(q) == STEP_DECIDED)
 			return STEP_DECIDED;
 	}
 	if (at == q->local.len)
@@ -238,7 +249,24 @@ lookup_step_percent(struct question *q)
 	last = span_find_last(span_of(q->octets, end), '@');
 	q->local = span_of(q->octets, last);
 	q->domain = span_of(q->octets + last + 1, end - last - 1);
-	if (last != at && lookup_step_domain(q) == STEP_DECIDED)
+	if (last != at && find_domain(q) == STEP_DECIDED)
 		return STEP_DECIDED;
-	return lookup_step_served(q);
+	return step_served(q);
+}
+
+/* ---- the whole ---------------------------------------------------------------------------------------- */
+
+enum step
+lookup_step_domain(struct question *q)
+{
+	const unsigned plain = DOMAIN_SERVED, not_plain = DOMAIN_ALIAS | DOMAIN_PERCENT;
+
+	if (step_literal(q) == STEP_DECIDED || find_domain(q) == STEP_DECIDED)
+		return STEP_DECIDED;
+	/* None of the following has anything to say of most domains. */
+	if ((q->record->flags & (plain | not_plain)) == plain)
+		return STEP_NEXT;
+	if (step_alias(q) == STEP_DECIDED || step_served(q) == STEP_DECIDED)
+		return STEP_DECIDED;
+	return step_percent(q);
 }

@@ -18,8 +18,9 @@ struct question {
 	enum lookup_from from;
 	uint8_t octets[ADDRESS_MAX]; /* the address in lower case */
 	struct span local, domain;   /* of octets, or of the record of an alias domain */
-	bool found;                  /* record holds that of the domain */
-	struct domain record;
+	bool found;                  /* record is that of the domain, not an empty one */
+	const struct domain *record; /* of room, or of what the database remembers */
+	struct domain room;
 	/* What the records of the domain and of the domains above it say together. */
 	bool served, accept, has_prefix;
 	struct span prefix;
@@ -44,18 +45,24 @@ enum step lookup_verdict(struct question *q, enum leaf_verdict verdict, enum loo
 enum step lookup_leaf(struct question *q, struct span value, enum lookup_match match);
 
 /* A record, told to the trace. BAD has been decided as trouble. */
-enum cdbfile_status lookup_get(struct question *q, struct span key, struct span *value_out);
+static inline enum cdbfile_status
+lookup_get(struct question *q, struct span key, struct span *value_out)
+{
+	enum cdbfile_status status = database_get(q->db, key, value_out);
+
+	if (status == CDBFILE_BAD)
+		lookup_trouble(q, "the database is damaged", false);
+	else if (status == CDBFILE_FOUND && q->trace != NULL)
+		q->trace->on_record(q->trace, key, *value_out);
+	return status;
+}
 
 /* The record of a table; STEP_NEXT when it is not there. */
 enum step lookup_ask(struct question *q, enum layout_key type, uint32_t table, struct span rest,
     enum lookup_match match);
 
-/* lookup_domain.c: steps up to what the domain is. */
-enum step lookup_step_literal(struct question *q);
+/* lookup_domain.c: what the domain is, and whether it is served. */
 enum step lookup_step_domain(struct question *q);
-enum step lookup_step_alias(struct question *q);
-enum step lookup_step_served(struct question *q);
-enum step lookup_step_percent(struct question *q);
 
 /* lookup_box.c: who has the box, and what his files say. */
 enum step lookup_step_box(struct question *q);

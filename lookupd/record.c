@@ -437,6 +437,13 @@ domain_aliases(void *record, struct span s)
 }
 
 static bool
+domain_no_catch_all(void *record, struct span s)
+{
+	((struct domain *)record)->no_catch_all = true;
+	return s.len == 0;
+}
+
+static bool
 domain_owner_request(void *record, struct span s)
 {
 	((struct domain *)record)->owner_request = true;
@@ -522,6 +529,7 @@ static const struct attr_row domain_rows[] = {
     {DOMAIN_COUNT, domain_count},
     {DOMAIN_ACCEPTS, domain_accepts},
     {DOMAIN_BEFORE, domain_before},
+    {DOMAIN_NO_CATCH_ALL, domain_no_catch_all},
 };
 
 enum record_status
@@ -572,6 +580,8 @@ domain_put(struct buf *b, const struct domain *d)
 		attr_put_u16(b, DOMAIN_BOXES, d->boxes);
 	attr_put_u64(b, DOMAIN_COUNT, d->count);
 	attr_put_u64(b, DOMAIN_ACCEPTS, d->accepts);
+	if (d->no_catch_all)
+		attr_put(b, DOMAIN_NO_CATCH_ALL, span_of("", 0));
 	attr_put_numbers(b, DOMAIN_BEFORE, (uint64_t[]){d->before, d->taken}, 2);
 }
 
@@ -857,20 +867,6 @@ key_is_file(struct span key)
 {
 	return key.len > 0 &&
 	       (key.p[0] == KEY_EXTENSION || key.p[0] == KEY_DEFAULT || key.p[0] == KEY_NO_FILE);
-}
-
-void
-key_put_u16(struct buf *b, enum layout_key type, uint16_t number)
-{
-	buf_put_u8(b, (uint8_t)type);
-	buf_put_u16(b, number);
-}
-
-void
-key_put_u32(struct buf *b, enum layout_key type, uint32_t number)
-{
-	buf_put_u8(b, (uint8_t)type);
-	buf_put_u32(b, number);
 }
 
 void

@@ -88,7 +88,7 @@ struct domain {
 	struct span charset;      /* LAYOUT_BITS_LEN octets or empty */
 	struct span class;        /* of recipients without one; may be empty */
 	uint64_t size;            /* the same, octets; 0: none */
-	bool has_prefix, has_aliases;
+	bool has_prefix, has_aliases, no_catch_all;
 	/* Of a T record. */
 	struct span host_charset;
 	bool has_host;      /* names have the domain behind them */
@@ -172,8 +172,19 @@ bool delivered_to_ok(struct span text);
 const char *key_type_name(uint8_t type);
 
 /* Begins a key with a type and a table, target or route. */
-void key_put_u16(struct buf *b, enum layout_key type, uint16_t number);
-void key_put_u32(struct buf *b, enum layout_key type, uint32_t number);
+static inline void
+key_put_u16(struct buf *b, enum layout_key type, uint16_t number)
+{
+	buf_put_u8(b, (uint8_t)type);
+	buf_put_u16(b, number);
+}
+
+static inline void
+key_put_u32(struct buf *b, enum layout_key type, uint32_t number)
+{
+	buf_put_u8(b, (uint8_t)type);
+	buf_put_u32(b, number);
+}
 
 /* Begins the key of a box of an installation, which its type and name follow. */
 void key_put_boxes(struct buf *b, uint16_t installation);
