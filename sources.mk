@@ -187,6 +187,8 @@ SRC_lookupd := \
 	lookupd/resolve.c \
 	lookupd/rules.c \
 	lookupd/serve.c \
+	lookupd/serve_answer.c \
+	lookupd/serve_files.c \
 	lookupd/source.c \
 	lookupd/tree.c \
 	lookupd/vpasswd.c \

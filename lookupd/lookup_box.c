@@ -62,7 +62,7 @@ static enum step
 find_prefix(struct box *b, struct span *prefix_out)
 {
 	struct question *q = b->q;
-	uint8_t octets[KEY_MAX];
+	BUF_ROOM uint8_t octets[KEY_MAX];
 	struct buf key = BUF_OVER(octets);
 	bool addresses = q->found && (q->record->flags & DOMAIN_HAS_ADDRESSES);
 
@@ -117,7 +117,7 @@ take_controller(struct box *b, struct span value, size_t rest_at)
 static enum cdbfile_status
 get(struct box *b, enum layout_key type, struct span name, struct span *value_out)
 {
-	uint8_t octets[4 + BOX_MAX];
+	BUF_ROOM uint8_t octets[4 + BOX_MAX];
 	struct buf key = BUF_OVER(octets);
 
 	key_put_boxes(&key, b->number);
@@ -224,7 +224,7 @@ compose_file(struct box *b)
 static enum cdbfile_status
 get_file(struct box *b, enum layout_key type, struct span name, struct span *value_out)
 {
-	uint8_t octets[8 + 2 * BOX_MAX];
+	BUF_ROOM uint8_t octets[8 + 2 * BOX_MAX];
 	struct buf key = BUF_OVER(octets);
 
 	key_put_u32(&key, type, b->controller.target);
@@ -358,7 +358,7 @@ ask_with_host(struct box *b, const struct domain *d, uint32_t table)
 {
 	struct question *q = b->q;
 	struct span name = d->skip == LAYOUT_SKIP_NOTHING ? b->name : span_from(b->ext, d->skip);
-	uint8_t octets[ADDRESS_MAX];
+	BUF_ROOM uint8_t octets[ADDRESS_MAX];
 	struct buf whole = BUF_OVER(octets);
 
 	buf_put_span(&whole, name);
@@ -452,10 +452,11 @@ apply_controller(struct box *b)
 enum step
 lookup_step_box(struct question *q)
 {
-	struct box b = {.q = q};
+	BUF_ROOM struct box b; /* each function fills what the next one needs */
 	struct buf name = BUF_OVER(b.octets);
 	struct span prefix;
 
+	b.q = q;
 	if (find_boxes(&b) == CDBFILE_BAD || find_prefix(&b, &prefix) == STEP_DECIDED)
 		return STEP_DECIDED;
 	if (prefix.len > 0) {
