@@ -179,6 +179,17 @@ on_file(void *ctx, struct link *link, const union msg *m, int *fd)
 }
 
 static void
+on_file_gone(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct program *prog = ctx;
+
+	(void)link;
+	(void)fd;
+	if (prog->spec->on_file_gone != NULL)
+		prog->spec->on_file_gone(prog, &m->file_gone);
+}
+
+static void
 on_start(void *ctx, struct link *link, const union msg *m, int *fd)
 {
 	struct program *prog = ctx;
@@ -249,6 +260,7 @@ static const struct link_handler control_handlers[] = {
     {MSG_clients, on_clients},
     {MSG_secret, on_secret},
     {MSG_file, on_file},
+    {MSG_file_gone, on_file_gone},
     {MSG_start, on_start},
     {MSG_drain, on_drain},
     {MSG_status_ask, on_status_ask},

@@ -34,6 +34,7 @@ struct program_spec {
 	int (*on_peer)(
 	    struct program *prog, enum program_id peer, unsigned index, uint32_t instance, int fd);
 	int (*on_file)(struct program *prog, const struct msg_file *file, int fd);
+	void (*on_file_gone)(struct program *prog, const struct msg_file_gone *gone);
 	int (*on_listener)(struct program *prog, const struct msg_listener *listener, int fd);
 	int (*on_clients)(struct program *prog, unsigned slot, const uint8_t *key, int fd);
 	/*

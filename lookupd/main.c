@@ -80,6 +80,13 @@ on_file(struct program *prog, const struct msg_file *file, int fd)
 }
 
 static void
+on_file_gone(struct program *prog, const struct msg_file_gone *gone)
+{
+	if (gone->kind == FILE_OVERLAY)
+		serve_overlay_gone(prog->state, gone->name);
+}
+
+static void
 on_drain(struct program *prog, uint32_t deadline_ms, bool goodbye)
 {
 	static struct timer deadline;
@@ -107,6 +114,7 @@ static struct program_spec spec = {
     .on_conf = on_conf,
     .on_peer = on_peer,
     .on_file = on_file,
+    .on_file_gone = on_file_gone,
     .on_drain = on_drain,
     .on_status = on_status,
 };

@@ -99,6 +99,23 @@ serve_overlay(struct serve *s, struct span name, int fd)
 	s->on_overlay(s->arg, true, detail);
 }
 
+void
+serve_overlay_gone(struct serve *s, struct span name)
+{
+	struct log_line l;
+
+	if (s->overlay == NULL && s->coming == NULL && !s->overlay_bad)
+		return;
+	log_begin(&l, EVENT_overlay_gone);
+	log_span(&l, "path", name);
+	log_u64(&l, "entries", s->overlay != NULL ? s->overlay->count : 0);
+	log_end(&l);
+	overlay_free(&s->coming);
+	overlay_free(&s->overlay);
+	s->overlay_bad = false;
+	serve_tell_all(s);
+}
+
 /* ---- the one in service ---- */
 
 /* Loud: mail is judged by what was true before. */

@@ -508,6 +508,16 @@ generation_pass_overlay(struct generation *g, const char *path)
 }
 
 void
+generation_overlay_gone(struct generation *g, const char *path)
+{
+	struct msg_file_gone m = {.kind = FILE_OVERLAY, .name = span_str(path)};
+
+	for (size_t i = 0; i < g->count; i++)
+		if (g->child[i].id == PROGRAM_LOOKUPD && link_alive(g->child[i].control))
+			link_send(g->child[i].control, MSG_file_gone, &m, -1);
+}
+
+void
 generation_pass_recipients(struct generation *g)
 {
 	for (size_t i = 0; i < g->count; i++)

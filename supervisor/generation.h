@@ -136,6 +136,9 @@ bool generation_reaped(struct generation *g, pid_t pid, int status);
 /* Opens the overlay of the recipients again and gives it to lookupd. In: path. */
 void generation_pass_overlay(struct generation *g, const char *path);
 
+/* Tells lookupd that there is no overlay any more. In: path, for the log. */
+void generation_overlay_gone(struct generation *g, const char *path);
+
 /* Opens the recipients database again and gives it to lookupd. */
 void generation_pass_recipients(struct generation *g);
 

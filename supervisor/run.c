@@ -46,6 +46,7 @@ struct gatehouse {
 	struct timer ready_deadline, status_deadline, file_watch;
 	struct deferred give_up_coming, reload_again;
 	struct stat recipients, overlay; /* as last given to lookupd */
+	unsigned overlay_missed;         /* looks in a row that did not find it */
 	bool stopping;
 	bool reloading; /* one is under way, and not answered yet */
 	bool again;     /* and another was asked for meanwhile */
@@ -99,6 +100,25 @@ has_changed(const char *path, struct stat *seen)
 	return true;
 }
 
+/*
+ * Whether a file that was there is gone; at the second look, since one that is moved by hand into
+ * its place may be missing for a moment.
+ */
+static bool
+is_gone(const char *path, struct stat *seen, unsigned *missed)
+{
+	struct stat now;
+
+	if (stat(path, &now) == 0 || errno != ENOENT || seen->st_ino == 0) {
+		*missed = 0;
+		return false;
+	}
+	if (++*missed < 2)
+		return false;
+	*seen = (struct stat){0};
+	return true;
+}
+
 /* Of the database; an empty text when that is too long. */
 static const char *
 overlay_path(const struct gatehouse *gh, char *path, size_t cap)
@@ -130,6 +150,8 @@ look_at_recipients(void *arg)
 	overlay = overlay_path(gh, path, sizeof(path));
 	if (has_changed(overlay, &gh->overlay))
 		generation_pass_overlay(gh->serving, overlay);
+	else if (is_gone(overlay, &gh->overlay, &gh->overlay_missed))
+		generation_overlay_gone(gh->serving, overlay);
 }
 
 /* ---- stop and reload ---------------------------------------------------------------------------------- */

@@ -304,6 +304,32 @@ class Overlay(unittest.TestCase):
             self.tell(gateway, "add", "alice@example.com")
             wait_status("alice@example.com", "250 2.1.5")
 
+    def test_removed_overlay(self):
+        """The same as an empty one; one that cannot be read changes nothing."""
+        with Scripted() as backend, \
+                Gatehouse(backend.port, options={
+                    "limits.junk": 100000, "limits.unknown_recipients": 10000}) as gateway, \
+                gateway.client() as client:
+
+            def status(recipient):
+                client.command("RSET")
+                return client.envelope("s@sender.example", [recipient])[1].status
+
+            overlay = gateway.directory.join("recipients.cdb.overlay")
+            self.tell(gateway, "add", "new@example.com")
+            self.tell(gateway, "remove", "alice@example.com")
+            wait_until(lambda: status("alice@example.com") == "550 5.1.1", "the overlay")
+            with open(overlay + ".bad", "w") as f:
+                f.write("nothing of the kind\n")
+            os.rename(overlay + ".bad", overlay)
+            gateway.wait_event("overlay_refused")
+            self.assertEqual(status("alice@example.com"), "550 5.1.1")
+            self.assertEqual(status("new@example.com"), "250 2.1.5")
+            os.unlink(overlay)
+            self.assertEqual(gateway.wait_event("overlay_gone")["entries"], "2")
+            self.assertEqual(status("alice@example.com"), "250 2.1.5")
+            self.assertEqual(status("new@example.com"), "550 5.1.1")
+
 
 class Observed(unittest.TestCase):
     def test_observed(self):

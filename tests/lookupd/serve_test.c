@@ -851,6 +851,38 @@ overlays_are_live_at_once(void **state)
 	assert_int_equal(one->generation, 10);
 }
 
+/* Promise P5 too: one that was no good makes nobody wait for ever. */
+static void
+an_overlay_that_is_removed_is_an_empty_one(void **state)
+{
+	unsigned told;
+
+	(void)state;
+	serve_overlay_gone(&serve, SPAN("/r.cdb.overlay"));
+	assert_null(strstr(logged(), "event=overlay_gone"));
+	give_overlay("+new@example.com\n-alice@example.com\n", 0);
+	assert_int_equal(answer_to("alice@example.com"), RCPT_UNKNOWN_USER);
+	told = one->told;
+	serve_overlay_gone(&serve, SPAN("/r.cdb.overlay"));
+	assert_non_null(strstr(logged(), "event=overlay_gone path=/r.cdb.overlay entries=2"));
+	assert_int_equal(answer_to("alice@example.com"), RCPT_ACCEPTED);
+	assert_int_equal(answer_to("new@example.com"), RCPT_UNKNOWN_USER);
+	assert_int_equal(one->told, told + 1);
+	serve_gauges(&serve);
+	assert_int_equal(LOOKUPD_COUNT(overlay_entries), 0);
+	serve_overlay(&serve, SPAN("/r.cdb.overlay"), memfd_create("empty", MFD_CLOEXEC));
+	assert_int_equal(answer_to("new@example.com"), RCPT_TROUBLE);
+	serve_overlay_gone(&serve, SPAN("/r.cdb.overlay"));
+	assert_int_equal(answer_to("new@example.com"), RCPT_UNKNOWN_USER);
+	/* Nor does one that still waits for its database come back. */
+	give_overlay("+new@example.com\n", 0);
+	give_overlay("+new@example.com\n", 11);
+	serve_overlay_gone(&serve, SPAN("/r.cdb.overlay"));
+	give_list("alice@example.com\n", 11, true);
+	turns(20);
+	assert_int_equal(answer_to("new@example.com"), RCPT_UNKNOWN_USER);
+}
+
 /* What was folded into the next database is not missed until that one is in service. */
 static void
 overlays_wait_for_their_database(void **state)
@@ -1053,6 +1085,7 @@ main(void)
 	    TEST(observed_domains_refuse_no_unknown_user),
 	    TEST(unfiltered_classes_and_postmaster_are_exempt),
 	    TEST(overlays_are_live_at_once),
+	    TEST(an_overlay_that_is_removed_is_an_empty_one),
 	    TEST(overlays_wait_for_their_database),
 	    TEST(a_damaged_overlay_refuses_nobody),
 	    TEST(row_266_F39_a_mapped_file_that_is_cut),
