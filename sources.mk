@@ -180,8 +180,12 @@ SRC_lookupd := \
 	lookupd/qmail_control.c \
 	lookupd/qmail_domains.c \
 	lookupd/qmail_files.c \
-	lookupd/record.c \
+	lookupd/record_attrs.c \
 	lookupd/record_box.c \
+	lookupd/record_domain.c \
+	lookupd/record_header.c \
+	lookupd/record_key.c \
+	lookupd/record_leaf.c \
 	lookupd/records.c \
 	lookupd/report.c \
 	lookupd/resolve.c \

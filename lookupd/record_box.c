@@ -1,4 +1,19 @@
+/* Sets of octets and lengths; controllers of boxes and accounts. */
 #include "lookupd/record.h"
+
+/* ---- sets ---------------------------------------------------------------------------------------- */
+
+bool
+bits_have(struct span bits, unsigned n)
+{
+	return n / 8 < bits.len && (bits.p[n / 8] >> (n % 8) & 1) != 0;
+}
+
+void
+bits_set(uint8_t bits[LAYOUT_BITS_LEN], unsigned n)
+{
+	bits[n / 8] = (uint8_t)(bits[n / 8] | 1u << (n % 8));
+}
 
 /* The set as it is written when it is empty. */
 static const uint8_t no_bits[LAYOUT_BITS_LEN];
