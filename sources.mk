@@ -163,13 +163,16 @@ SRC_lookupd := \
 	lookupd/pool.c \
 	lookupd/postfix_accounts.c \
 	lookupd/postfix_files.c \
+	lookupd/postfix_domain.c \
 	lookupd/postfix_final.c \
 	lookupd/postfix_find.c \
+	lookupd/postfix_leaf.c \
 	lookupd/postfix_local.c \
 	lookupd/postfix_names.c \
 	lookupd/postfix_resolve.c \
 	lookupd/postfix_rules.c \
 	lookupd/postfix_setup.c \
+	lookupd/postfix_sheet.c \
 	lookupd/postfix_source.c \
 	lookupd/postfix_table.c \
 	lookupd/postfix_text.c \

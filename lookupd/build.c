@@ -116,8 +116,10 @@ build_domain(const struct collected_domain *from, struct domain *d_out)
 	if (from->real.len > 0)
 		d_out->flags = DOMAIN_SERVED | DOMAIN_ALIAS;
 	if (d_out->flags & DOMAIN_TABLE) {
-		d_out->tables[0] = from->table;
-		d_out->table_count = 1;
+		if (from->has_rows || from->shared == NULL)
+			d_out->tables[d_out->table_count++] = from->table;
+		if (from->shared != NULL)
+			d_out->tables[d_out->table_count++] = from->shared->table;
 	}
 	if (from->wild_octet_count > 0) {
 		d_out->wild_octets = span_of(from->wild_octets, from->wild_octet_count);

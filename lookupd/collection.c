@@ -143,16 +143,36 @@ collection_route(struct collection *c, struct span name, struct place place, uin
 
 /* Returns: false when a domain has too many different break octets. */
 static bool
-note_wild(struct collected_domain *d, struct span local)
+add_wild_octet(struct collected_domain *d, uint8_t octet)
 {
-	uint8_t octet = local.p[local.len - 1];
 	struct span known = span_of(d->wild_octets, d->wild_octet_count);
 
-	if (span_find(known, octet) == known.len) {
-		if (known.len == sizeof(d->wild_octets))
+	if (span_find(known, octet) < known.len)
+		return true;
+	if (known.len == sizeof(d->wild_octets))
+		return false;
+	d->wild_octets[d->wild_octet_count++] = octet;
+	return true;
+}
+
+bool
+collection_share(struct collected_domain *d, const struct collected_domain *shared)
+{
+	d->shared = shared;
+	for (size_t i = 0; i < LAYOUT_BITS_LEN; i++)
+		d->wild_lengths[i] |= shared->wild_lengths[i];
+	for (size_t i = 0; i < shared->wild_octet_count; i++)
+		if (!add_wild_octet(d, shared->wild_octets[i]))
 			return false;
-		d->wild_octets[d->wild_octet_count++] = octet;
-	}
+	return true;
+}
+
+/* The same. */
+static bool
+note_wild(struct collected_domain *d, struct span local)
+{
+	if (!add_wild_octet(d, local.p[local.len - 1]))
+		return false;
 	bits_set(d->wild_lengths, (unsigned)(local.len - 1));
 	return true;
 }
@@ -179,6 +199,7 @@ note_in_domain(struct collected_domain *d, struct span key, struct span value)
 	struct span local = span_from(key, 5); /* after type and table */
 	bool accept = leaf_accepts(value);
 
+	d->has_rows = true;
 	d->count++;
 	d->accepts += accept;
 	if (key.p[0] == KEY_CATCH_ALL && accept)
@@ -282,6 +303,16 @@ tell_domain(struct collection *c, struct collected_domain *d, const struct list_
 	           : COLLECTION_NO_MEMORY;
 }
 
+/* Whether the table that the domain shares has something else. */
+static bool
+said_otherwise(
+    const struct collection *c, struct span key, struct span leaf, struct place *first_out)
+{
+	struct span value;
+
+	return records_get(&c->records, key, &value, first_out) && !span_eq(value, leaf);
+}
+
 enum collection_status
 collection_add(struct collection *c, const struct list_entry *entry, struct place place,
     struct place *first_out)
@@ -302,6 +333,13 @@ collection_add(struct collection *c, const struct list_entry *entry, struct plac
 	status = encode_leaf(c, entry, place, &leaf);
 	if (status != COLLECTION_ADDED)
 		return status;
+	if (d->shared != NULL) {
+		key_put_u32(&key, key_types[entry->kind], d->shared->table);
+		buf_put_span(&key, entry->local);
+		if (said_otherwise(c, buf_span(&key), buf_span(&leaf), first_out))
+			return COLLECTION_CONFLICT;
+		key.len = 0;
+	}
 	key_put_u32(&key, key_types[entry->kind], d->table);
 	buf_put_span(&key, entry->local);
 	BUG_ON(key.full);

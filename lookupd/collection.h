@@ -21,6 +21,7 @@ struct collected_domain {
 	bool postmaster;  /* postmaster@ is accepted */
 	bool catch_all;   /* and so is everything else */
 	bool told;        /* a line about the domain itself was read */
+	bool has_rows;    /* its table has records */
 	struct place place;
 	uint16_t flags;     /* of the record; 0: served, with a table */
 	uint16_t route;     /* for recipients without one of their own; 0: none */
@@ -31,8 +32,9 @@ struct collected_domain {
 	struct span delimiters, charset;
 	uint32_t patterns; /* number of its P record; 0: none */
 	bool has_prefix, has_aliases, owner_request;
-	const struct installation *of; /* the one that has it, NULL: none */
-	uint16_t boxes;                /* of the record */
+	const struct installation *of;         /* the one that has it, NULL: none */
+	uint16_t boxes;                        /* of the record */
+	const struct collected_domain *shared; /* a table asked after its own, NULL: none */
 	uint8_t wild_octets[32];
 	size_t wild_octet_count;
 	uint8_t wild_lengths[LAYOUT_BITS_LEN];
@@ -102,6 +104,12 @@ enum collection_status collection_route(
  */
 enum collection_status collection_put(struct collection *c, struct collected_domain *d,
     struct span key, struct span value, struct place place, struct place *first_out);
+
+/*
+ * Lets the domain ask in a table behind its own. In: shared, of no domain; lives as long.
+ * Returns: false when the domain has too many break octets then.
+ */
+bool collection_share(struct collected_domain *d, const struct collected_domain *shared);
 
 /* Appends an attribute to the header. Returns: 0 or -1. */
 int collection_header(struct collection *c, uint8_t type, struct span octets);

@@ -165,12 +165,8 @@ charset_ok(const struct question *q)
 	return true;
 }
 
-/*
- * Rows 85 and 106: what a mail system might take for a route, a file, a program or an option is
- * only found when a record spells it out.
- */
-static bool
-literal_only(struct span local)
+bool
+lookup_literal_only(struct span local)
 {
 	if (local.len == 0 || local.p[0] == '-' || local.p[0] == '~')
 		return true;
@@ -188,21 +184,30 @@ literal_only(struct span local)
 	return false;
 }
 
-/* Postfix cuts nothing off owner-... and ...-request when "-" is a delimiter. */
-static bool
-never_cut(const struct question *q)
+bool
+lookup_never_cut(struct span local, struct span delimiters)
 {
-	struct span local = q->local;
-
-	return q->record->owner_request &&
-	       span_find(q->record->delimiters, '-') < q->record->delimiters.len &&
+	return span_find(delimiters, '-') < delimiters.len &&
 	       (span_eq(span_head(local, 6), SPAN("owner-")) ||
 		   (local.len > 8 && span_eq(span_from(local, local.len - 8), SPAN("-request"))));
 }
 
+/*
+ * One kind of record in all tables of the domain, before another kind is asked for: a table says
+ * what is different from those behind it.
+ */
+static enum step
+ask_each(struct question *q, enum layout_key type, struct span rest, enum lookup_match match)
+{
+	for (size_t i = 0; i < q->record->table_count; i++)
+		if (lookup_ask(q, type, q->record->tables[i], rest, match) == STEP_DECIDED)
+			return STEP_DECIDED;
+	return STEP_NEXT;
+}
+
 /* The local part up to the first delimiter; one at its beginning cuts nothing. */
 static enum step
-ask_delimited(struct question *q, uint32_t table)
+ask_delimited(struct question *q)
 {
 	size_t i = 0;
 
@@ -212,13 +217,13 @@ ask_delimited(struct question *q, uint32_t table)
 	       span_find(q->record->delimiters, q->local.p[i]) == q->record->delimiters.len)
 		i++;
 	return i > 0 && i < q->local.len
-	           ? lookup_ask(q, KEY_USER, table, span_head(q->local, i), MATCH_DELIMITED)
+	           ? ask_each(q, KEY_USER, span_head(q->local, i), MATCH_DELIMITED)
 	           : STEP_NEXT;
 }
 
 /* The longest recorded beginning that ends in a break octet. */
 static enum step
-ask_wild(struct question *q, uint32_t table)
+ask_wild(struct question *q)
 {
 	if (q->record->wild_octets.len == 0)
 		return STEP_NEXT;
@@ -227,7 +232,7 @@ ask_wild(struct question *q, uint32_t table)
 			q->record->wild_octets.len ||
 		    !bits_have(q->record->wild_lengths, (unsigned)(len - 1)))
 			continue;
-		if (lookup_ask(q, KEY_WILD, table, span_head(q->local, len), MATCH_EXTENSIONS) ==
+		if (ask_each(q, KEY_WILD, span_head(q->local, len), MATCH_EXTENSIONS) ==
 		    STEP_DECIDED)
 			return STEP_DECIDED;
 	}
@@ -276,32 +281,16 @@ ask_patterns(struct question *q)
 static enum step
 ask_users(struct question *q)
 {
-	for (size_t i = 0; i < q->record->table_count; i++) {
-		uint32_t table = q->record->tables[i];
-
-		if (lookup_ask(q, KEY_USER, table, q->local, MATCH_USER) == STEP_DECIDED)
-			return STEP_DECIDED;
-		if (literal_only(q->local))
-			continue;
-		if (i == 0 && q->record->patterns != 0 && ask_patterns(q) == STEP_DECIDED)
-			return STEP_DECIDED;
-		if (never_cut(q))
-			continue;
-		/* What is said of extensions goes before what is said of the name. */
-		if (ask_wild(q, table) == STEP_DECIDED || ask_delimited(q, table) == STEP_DECIDED)
-			return STEP_DECIDED;
-	}
-	return STEP_NEXT;
-}
-
-static enum step
-ask_catch_alls(struct question *q)
-{
-	for (size_t i = 0; i < q->record->table_count; i++)
-		if (lookup_ask(q, KEY_CATCH_ALL, q->record->tables[i], span_of(NULL, 0),
-			MATCH_CATCH_ALL) == STEP_DECIDED)
-			return STEP_DECIDED;
-	return STEP_NEXT;
+	if (ask_each(q, KEY_USER, q->local, MATCH_USER) == STEP_DECIDED)
+		return STEP_DECIDED;
+	if (lookup_literal_only(q->local))
+		return STEP_NEXT;
+	if (q->record->patterns != 0 && ask_patterns(q) == STEP_DECIDED)
+		return STEP_DECIDED;
+	if (q->record->owner_request && lookup_never_cut(q->local, q->record->delimiters))
+		return STEP_NEXT;
+	/* What is said of extensions goes before what is said of the name. */
+	return ask_wild(q) == STEP_DECIDED ? STEP_DECIDED : ask_delimited(q);
 }
 
 /* Tables go before boxes: who lists a recipient knows better. */
@@ -318,7 +307,9 @@ step_tables(struct question *q)
 		return STEP_NEXT;
 	if (ask_users(q) == STEP_DECIDED)
 		return STEP_DECIDED;
-	return q->record->no_catch_all || literal_only(q->local) ? STEP_NEXT : ask_catch_alls(q);
+	if (q->record->no_catch_all || lookup_literal_only(q->local))
+		return STEP_NEXT;
+	return ask_each(q, KEY_CATCH_ALL, span_of(NULL, 0), MATCH_CATCH_ALL);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------- */

@@ -85,6 +85,15 @@ void lookup_recipient(const struct database *db, const struct address *asked,
     const struct address *postmaster, struct lookup_result *r_out,
     const struct address **recipient_out);
 
+/*
+ * Rows 85 and 106: whether a local part, which a mail system might take for a route, a file, a
+ * program or an option, is only found when a record spells it out.
+ */
+bool lookup_literal_only(struct span local);
+
+/* Postfix cuts nothing off owner-... and ...-request when "-" is a delimiter. */
+bool lookup_never_cut(struct span local, struct span delimiters);
+
 /* "user", "extensions", ... for reports. */
 const char *lookup_match_name(enum lookup_match match);
 

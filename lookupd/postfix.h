@@ -23,6 +23,7 @@
 /* ---- an installation ---- */
 
 struct postfix_item {
+	struct keymap_item by_word;
 	bool negated;
 	struct postfix_table *table; /* NULL: a word */
 	struct span word;            /* lower case */
@@ -33,6 +34,8 @@ struct postfix_item {
 struct postfix_list {
 	const char *parameter;
 	struct postfix_item *first, **tail;
+	struct keymap words; /* of a list of nothing but words, which is searched by them */
+	bool only_words;
 };
 
 struct postfix_user {
@@ -65,6 +68,7 @@ struct postfix_parameters {
 };
 
 struct postfix_notes;
+struct postfix_names;
 
 /* What the operator says holds. */
 struct postfix_said {
@@ -92,6 +96,7 @@ struct postfix {
 	struct span backend;            /* that gets its mail, or empty */
 	/* While an address is judged: what is asked for an unknown local part or extension. */
 	struct postfix_notes *notes;
+	struct postfix_names *names; /* NULL: not gathered yet */
 	bool whole;             /* the key is a whole address or domain: rules are asked, too */
 	enum postfix_word word; /* of the tables that were asked and are not listed */
 };

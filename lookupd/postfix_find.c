@@ -177,6 +177,16 @@ find_domain(struct postfix *p, const struct postfix_table *t, struct span name, 
 	return match;
 }
 
+static bool
+has_word(const struct postfix_list *list, struct span domain)
+{
+	uint8_t octets[POSTFIX_ADDRESS_MAX];
+	struct buf b = BUF_OVER(octets);
+
+	buf_put_lower(&b, domain);
+	return !b.full && keymap_get(&list->words, buf_span(&b)) != NULL;
+}
+
 bool
 postfix_has(struct postfix *p, const struct postfix_list *list, struct span domain)
 {
@@ -184,6 +194,8 @@ postfix_has(struct postfix *p, const struct postfix_list *list, struct span doma
 	bool match = false;
 	const struct postfix_item *i = list->first;
 
+	if (list->only_words)
+		return has_word(list, domain);
 	for (; i != NULL && !match; i = i->next) {
 		match = i->table != NULL ? find_domain(p, i->table, domain, true)
 		                         : span_eq_nocase(i->word, domain);
@@ -236,6 +248,14 @@ bool
 postfix_has_parent(
     struct postfix *p, const struct postfix_list *list, struct span domain, bool parent_style)
 {
+	if (list->only_words) {
+		bool has = has_word(list, domain);
+
+		for (size_t i = 0; !has && i < domain.len; i++)
+			has = domain.p[i] == '.' &&
+			      has_word(list, span_from(domain, parent_style ? i + 1 : i));
+		return has;
+	}
 	for (const struct postfix_item *i = list->first; i != NULL; i = i->next) {
 		bool match = i->table != NULL ? table_matches(p, i->table, domain, parent_style)
 		                              : word_matches(i->word, domain, parent_style);

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 
 #include "lookupd/postfix_files.h"
+#include "lookupd/postfix_names.h"
 
 enum {
 	LEVEL_MAX = 100,   /* local(8) counts its own nested functions */
@@ -211,6 +212,7 @@ deliver_include(struct state s, struct span name)
 		outcome(&s, POSTFIX_TEMPORARY);
 		return;
 	}
+	postfix_mention(s.run->p, text);
 	if (!s.has_owner) {
 		s.has_owner = true;
 		s.owner = s.address;
@@ -431,6 +433,7 @@ deliver_forward(struct state s)
 		outcome(&s, POSTFIX_TEMPORARY);
 		return true;
 	}
+	postfix_mention(s.run->p, text);
 	s.rights = user;
 	s.expansion = FROM_FORWARD;
 	s.has_owner = true;

@@ -310,6 +310,93 @@ add_short_domains(struct postfix_names *names)
 	}
 }
 
+/* ---- mentions ----------------------------------------------------------------------------------------- */
+
+static bool
+is_of_name(uint8_t c)
+{
+	return ascii_is_alpha(c) || ascii_is_digit(c) || c == '.' || c == '-' || c == '_' ||
+	       c >= 0x80;
+}
+
+void
+postfix_mention(struct postfix *p, struct span text)
+{
+	while (p->names != NULL && text.len > 0) {
+		uint8_t octets[ADDRESS_DOMAIN_MAX];
+		struct buf b = BUF_OVER(octets);
+		struct postfix_named_domain *d;
+		struct span word;
+		size_t len = 0;
+
+		while (len < text.len && is_of_name(text.p[len]))
+			len++;
+		word = span_head(text, len);
+		while (word.len > 0 && word.p[0] == '.')
+			word = span_from(word, 1);
+		while (word.len > 0 && word.p[word.len - 1] == '.')
+			word.len--;
+		buf_put_lower(&b, word);
+		d = b.full || len == 0 ? NULL : postfix_names_of(p->names, buf_span(&b));
+		if (d != NULL)
+			d->mentioned = true;
+		text = span_from(text, len + 1);
+	}
+}
+
+bool
+postfix_names_mentioned(const struct postfix_names *names, const struct postfix_named_domain *d)
+{
+	struct span name = d->item.key;
+
+	if (d->mentioned || d->locals.used > 0 || name.p[0] == '[')
+		return true;
+	for (size_t i = 0; i < name.len; i++)
+		if (name.p[i] == '.') {
+			d = postfix_names_of(names, span_from(name, i + 1));
+			if (d != NULL && d->mentioned)
+				return true;
+		}
+	return false;
+}
+
+/* Parameters that are a text, and all tables. Files are read later. */
+static void
+mention_all(struct postfix *p)
+{
+	const struct span *texts[] = {&p->is.myhostname, &p->is.mydomain, &p->is.myorigin,
+	    &p->is.luser_relay, &p->is.fallback_transport, &p->is.mailbox_transport,
+	    &p->is.mailbox_command, &p->is.local_transport, &p->is.empty_address_recipient,
+	    &p->is.double_bounce_sender};
+
+	for (size_t n = 0; n < sizeof(texts) / sizeof(texts[0]); n++)
+		postfix_mention(p, *texts[n]);
+	for (const struct postfix_table *t = p->tables; t != NULL; t = t->next) {
+		postfix_mention(p, t->value);
+		for (const struct postfix_row *r = t->first; r != NULL; r = r->next) {
+			postfix_mention(p, r->item.key);
+			postfix_mention(p, r->value);
+			if (r->item.key.len > 0 && r->item.key.p[0] == '.')
+				p->names->by_domain = true;
+		}
+	}
+}
+
+/* Whether the macro is in a text, and not only one whose name begins so. */
+static bool
+has_macro(struct span text, const char *name)
+{
+	struct span wanted = span_str(name);
+
+	for (; text.len >= wanted.len; text = span_from(text, 1))
+		if (span_eq(span_head(text, wanted.len), wanted) &&
+		    (text.len == wanted.len || text.p[wanted.len] != '_'))
+			return true;
+	return false;
+}
+
+/* ---- the whole ------------------------------------------------------------------------------------------ */
+
 bool
 postfix_names_gather(struct postfix *p, struct postfix_names *names_out)
 {
@@ -331,6 +418,11 @@ postfix_names_gather(struct postfix *p, struct postfix_names *names_out)
 	add_tables(names_out);
 	add_users(names_out);
 	add_short_domains(names_out);
+	p->names = names_out;
+	/* A path with the domain in it may lead anywhere. */
+	names_out->by_domain =
+	    has_macro(p->is.forward_path, "domain") || has_macro(p->is.forward_path, "recipient");
+	mention_all(p);
 	return !p->failed;
 }
 

@@ -16,6 +16,8 @@ struct postfix_named_domain {
 	struct keymap_item item; /* the domain, lower case; empty: names without one */
 	struct keymap locals;
 	struct postfix_name *first, **tail;
+	bool mentioned;    /* in a table, a parameter or a file that was read */
+	struct plan *plan; /* of postfix_source.c: how it is written; NULL: it is not */
 	struct postfix_named_domain *next;
 };
 
@@ -28,8 +30,19 @@ struct postfix_extensions {
 struct postfix_names {
 	struct postfix *p;
 	struct keymap domains, extensions;
+	bool by_domain; /* local delivery depends on the domain, or tables on those above it */
 	struct postfix_named_domain *first, **tail;
 };
+
+/*
+ * Notes the domains that are written in a text: of a table, a parameter, a file with forwards.
+ * In: p, whose names are gathered.
+ */
+void postfix_mention(struct postfix *p, struct span text);
+
+/* Whether a domain, or one above it, is written anywhere but in a list of domains. */
+bool postfix_names_mentioned(
+    const struct postfix_names *names, const struct postfix_named_domain *d);
 
 /* Returns: false when memory is out. */
 bool postfix_names_gather(struct postfix *p, struct postfix_names *names_out);

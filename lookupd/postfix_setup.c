@@ -333,6 +333,24 @@ add_file(struct postfix *p, struct postfix_list *list, struct span path, bool ne
 	}
 }
 
+/* A list of domains may be long. */
+static void
+index_words(struct postfix *p, struct postfix_list *list)
+{
+	list->only_words = true;
+	for (struct postfix_item *i = list->first; i != NULL; i = i->next)
+		if (i->table != NULL || i->negated)
+			list->only_words = false;
+	if (!list->only_words)
+		return;
+	keymap_init(&list->words);
+	for (struct postfix_item *i = list->first; i != NULL; i = i->next) {
+		i->by_word.key = i->word;
+		if (keymap_add(&list->words, &i->by_word) < 0)
+			out_of_memory(p);
+	}
+}
+
 static void
 read_list(struct postfix *p, struct postfix_list *list, const struct parameter *parameter,
     struct span value)
@@ -378,8 +396,11 @@ set_parameters(struct postfix *p, struct values *v, bool aliases)
 			memcpy(at, &v->value[i], sizeof(v->value[i]));
 		else if (parameter->type == FLAG)
 			*(bool *)at = span_eq_nocase(v->value[i], SPAN("yes"));
-		else
+		else {
 			read_list(p, at, parameter, v->value[i]);
+			if (parameter->type == DOMAINS)
+				index_words(p, at);
+		}
 	}
 }
 
@@ -560,6 +581,11 @@ postfix_setup(struct postfix *p, const char *text)
 void
 postfix_clear(struct postfix *p)
 {
+	for (size_t i = 0; i < PARAMETERS; i++)
+		if (parameters[i].type == DOMAINS)
+			keymap_clear(
+			    &((struct postfix_list *)((uint8_t *)&p->is + parameters[i].offset))
+				 ->words);
 	for (struct postfix_table *t = p->tables; t != NULL; t = t->next)
 		keymap_clear(&t->rows);
 	keymap_clear(&p->users);

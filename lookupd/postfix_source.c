@@ -1,11 +1,27 @@
 #include "lookupd/postfix_source.h"
 
 #include "lib/address.h"
+#include "lib/bug.h"
 #include "lookupd/installations.h"
-#include "lookupd/postfix_names.h"
+#include "lookupd/postfix_domain.h"
+#include "lookupd/postfix_leaf.h"
 #include "lookupd/postfix_rules.h"
 
 static const struct span nothing = {NULL, 0};
+
+/* A domain that is to be written. */
+struct plan {
+	struct postfix_domain is;
+	const struct postfix_named_domain *named;
+	struct collected_domain *d;
+	bool local;
+	/* What it shares with others: all but a few of its addresses are those of this one. */
+	struct plan *base;
+	unsigned sharers;                /* domains whose base it is */
+	struct sheet sheet;              /* of one with sharers */
+	struct collected_domain *shared; /* the table with that sheet; of no domain */
+	struct plan *next;
+};
 
 struct emitter {
 	struct postfix *p;
@@ -13,119 +29,42 @@ struct emitter {
 	struct collection *c;
 	const struct installation *of;
 	uint16_t route;
-	struct collected_domain *d;
-	struct span domain; /* that is being written */
-	struct leaf any;    /* for a local part that no table has */
+	struct plan *first, **tail;
 	uint64_t records, remote, partial, late;
 	uint32_t rules; /* the number of their record, 0: there are none */
 	bool full;
-	bool below_relay; /* what is said of names below a relay domain must not reach it */
 };
 
-/* ---- verdicts to leaves ------------------------------------------------------------------------------ */
-
-/* "5.7.0 text" of a table: its own reply, when it is one. */
-static void
-set_reply(struct leaf *leaf, struct span text)
-{
-	size_t blank = span_find(text, ' ');
-	struct span status = span_head(text, blank), rest = span_from(text, blank + 1);
-
-	if (record_status_ok(status, '5')) {
-		leaf->status = status;
-		text = rest;
-	}
-	if (record_text_ok(text))
-		leaf->text = text;
-}
+/* ---- records ------------------------------------------------------------------------------------ */
 
 static void
-set_refusal(struct leaf *leaf, const struct postfix_outcome *o)
+count(struct emitter *e, struct span value)
 {
-	leaf->verdict = LEAF_UNKNOWN;
-	if (!o->refused)
-		leaf->flags |= LEAF_LATE;
-	else if (o->reason == POSTFIX_MOVED)
-		leaf->verdict = LEAF_MOVED;
-	else if (o->reason == POSTFIX_ERROR_TRANSPORT) {
-		leaf->verdict = LEAF_REFUSE;
-		set_reply(leaf, o->text);
-	}
-}
+	struct leaf leaf;
 
-/* A table that is not listed may have the address after all: the operator says what then. */
-static void
-apply_word(const struct postfix *p, struct leaf *leaf)
-{
-	if (leaf->verdict != LEAF_UNKNOWN || p->word == POSTFIX_IGNORE)
+	if (leaf_decode(value, &leaf) != RECORD_OK)
 		return;
-	*leaf = (struct leaf){.verdict = p->word == POSTFIX_ACCEPT ? LEAF_ACCEPT : LEAF_DEFER,
-	    .flags = LEAF_UNVERIFIED};
+	e->records++;
+	e->remote += leaf.verdict == LEAF_RELAY;
+	e->partial += (leaf.flags & LEAF_PARTIAL) != 0 && leaf.verdict != LEAF_RELAY;
+	e->late += leaf.verdict == LEAF_UNKNOWN && leaf.flags & LEAF_LATE;
 }
 
-static struct leaf
-leaf_of(const struct postfix *p, const struct postfix_outcome *o)
-{
-	unsigned what = o->what;
-	bool partial = what & POSTFIX_BOUNCED && what & (POSTFIX_DELIVERED | POSTFIX_REMOTE);
-	struct leaf leaf = {.flags = (o->forwarded ? LEAF_LATE : 0) |
-	                             (what & POSTFIX_UNVERIFIED ? LEAF_UNVERIFIED : 0) |
-	                             (partial ? LEAF_PARTIAL : 0)};
-
-	leaf.immediate = o->refused ? LEAF_UNKNOWN : LEAF_ACCEPT;
-	if (what & POSTFIX_BOUNCED && (!partial || p->strict))
-		set_refusal(&leaf, o);
-	else if (what & POSTFIX_TEMPORARY)
-		leaf.verdict = LEAF_DEFER;
-	else if (what & POSTFIX_REMOTE)
-		leaf.verdict = LEAF_RELAY;
-	else if (what & POSTFIX_DELIVERED)
-		leaf.verdict = LEAF_ACCEPT;
-	else
-		leaf.verdict = LEAF_DISCARD;
-	apply_word(p, &leaf);
-	return leaf;
-}
-
-/* ---- one address ---------------------------------------------------------------------------------------- */
-
-static struct leaf
-judge(struct emitter *e, struct span local)
-{
-	struct postfix_address a;
-	struct postfix_outcome o;
-
-	postfix_address_join(&a, local, e->domain);
-	e->p->word = POSTFIX_IGNORE;
-	postfix_judge(e->p, &a, &o);
-	return leaf_of(e->p, &o);
-}
-
-static bool
-same_leaf(const struct leaf *a, const struct leaf *b)
-{
-	return a->verdict == b->verdict && span_eq(a->status, b->status) &&
-	       span_eq(a->text, b->text);
-}
-
+/* In: d, or a table that several share. */
 static void
-put(struct emitter *e, enum layout_key type, struct span local, const struct leaf *leaf)
+put(struct emitter *e, struct collected_domain *d, const struct sheet_row *row)
 {
-	uint8_t key_octets[8 + ADDRESS_LOCAL_MAX], value_octets[512];
-	struct buf key = BUF_OVER(key_octets), value = BUF_OVER(value_octets);
+	uint8_t octets[8 + ADDRESS_LOCAL_MAX];
+	struct buf key = BUF_OVER(octets);
+	struct span local = span_from(row->item.key, 1);
 	struct place place = {e->p->source, 0}, first;
 
-	key_put_u32(&key, type, e->d->table);
+	key_put_u32(&key, (enum layout_key)row->item.key.p[0], d->table);
 	buf_put_span(&key, local);
-	leaf_put(&value, leaf);
-	if (key.full || value.full)
-		return; /* longer than any address that can be asked for */
-	switch (collection_put(e->c, e->d, buf_span(&key), buf_span(&value), place, &first)) {
+	BUG_ON(key.full);
+	switch (collection_put(e->c, d, buf_span(&key), row->value, place, &first)) {
 	case COLLECTION_ADDED:
-		e->records++;
-		e->remote += leaf->verdict == LEAF_RELAY;
-		e->partial += (leaf->flags & LEAF_PARTIAL) != 0 && leaf->verdict != LEAF_RELAY;
-		e->late += leaf->verdict == LEAF_UNKNOWN && leaf->flags & LEAF_LATE;
+		count(e, row->value);
 		break;
 	case COLLECTION_SAME:
 		break;
@@ -133,7 +72,7 @@ put(struct emitter *e, enum layout_key type, struct span local, const struct lea
 		report_error(e->p->report, e->p->source, 0,
 		    "another source says something else about this address of the domain", local);
 		report_warning(
-		    e->p->report, first.source, first.line, "this is the place", e->domain);
+		    e->p->report, first.source, first.line, "this is the place", d->item.key);
 		e->p->failed = true;
 		break;
 	case COLLECTION_FULL:
@@ -145,194 +84,176 @@ put(struct emitter *e, enum layout_key type, struct span local, const struct lea
 	}
 }
 
-/* local, delimiter, an extension that no table has */
-static struct span
-with_any_extension(const struct emitter *e, struct span local, struct buf *b)
-{
-	buf_put_span(b, local);
-	buf_put_span(b, span_head(e->p->is.recipient_delimiter, 1));
-	buf_put_str(b, POSTFIX_ANY_EXTENSION);
-	return buf_span(b);
-}
-
-/* ---- which local parts a domain has -------------------------------------------------------------------- */
-
-/* Where the local parts of a domain come from: its own, and those of domains it leads to. */
-struct origins {
-	const struct postfix_named_domain *at[64];
-	size_t count;
-};
-
-static bool
-add_origin(struct origins *o, const struct postfix_named_domain *d)
-{
-	if (d == NULL)
-		return true;
-	for (size_t i = 0; i < o->count; i++)
-		if (o->at[i] == d)
-			return true;
-	if (o->count == sizeof(o->at) / sizeof(o->at[0]))
-		return false;
-	o->at[o->count++] = d;
-	return true;
-}
-
-/* Names without a domain count where Postfix looks them up so. */
-static bool
-add_origins(struct emitter *e, struct origins *o, struct span domain)
-{
-	bool good = add_origin(o, postfix_names_of(e->names, domain));
-
-	if (postfix_is_local(e->p, domain) || span_eq_nocase(domain, e->p->is.myorigin))
-		good = add_origin(o, postfix_names_of(e->names, nothing)) && good;
-	return good;
-}
-
-static bool
-has_name(const struct origins *o, struct span local)
-{
-	for (size_t i = 0; i < o->count; i++)
-		if (keymap_get(&o->at[i]->locals, local) != NULL)
-			return true;
-	return false;
-}
-
-/* Judges what no table has, and finds out on which domains' names that depends. */
 static void
-judge_any(struct emitter *e, struct origins *o)
+put_sheet(struct emitter *e, struct collected_domain *d, const struct sheet *sheet)
 {
-	struct postfix_notes notes;
-	uint8_t octets[8];
-	struct buf b = BUF_OVER(octets);
-	struct leaf extended;
-	bool good = add_origins(e, o, e->domain);
-
-	postfix_notes_begin(e->p, &notes);
-	e->any = judge(e, SPAN(POSTFIX_ANY_LOCAL));
-	for (const struct postfix_note *n = notes.first; n != NULL; n = n->next)
-		good = add_origins(e, o, n->domain) && good;
-	postfix_notes_end(e->p, &notes);
-	if (!good) {
-		report_error(e->p->report, e->p->source, 0, "this domain leads to too many others",
-		    e->domain);
-		e->p->failed = true;
-	}
-	if (e->p->is.recipient_delimiter.len == 0)
+	if (sheet->failed)
+		e->p->failed = e->p->trouble = true;
+	for (const struct sheet_row *row = sheet->first; row != NULL && !e->p->failed;
+	     row = row->next)
+		put(e, d, row);
+	if (!e->full || e->p->failed)
 		return;
-	extended = judge(e, with_any_extension(e, SPAN(POSTFIX_ANY_LOCAL), &b));
-	if (!same_leaf(&extended, &e->any)) {
-		report_warning(e->p->report, e->p->source, 0,
-		    "unknown recipients of this domain are treated otherwise when they have an "
-		    "extension; all are put off",
-		    e->domain);
-		e->any = (struct leaf){.verdict = LEAF_DEFER, .immediate = LEAF_DEFER};
+	report_error(e->p->report, e->p->source, 0,
+	    "more than the database can hold for one domain", d->item.key);
+	e->p->failed = true;
+}
+
+/* ---- tables that domains share ---------------------------------------------------------------------- */
+
+/*
+ * Every name without a domain, each account among them, is one of every local domain, and a domain
+ * that leads to another one has the names of that one: written for each, records would be as many
+ * as both multiplied.
+ */
+
+static struct plan *
+largest_origin(const struct plan *plan, struct plan *of_all_local)
+{
+	const struct postfix_named_domain *largest = NULL;
+
+	for (size_t i = 0; i < plan->is.origins.count; i++) {
+		const struct postfix_named_domain *at = plan->is.origins.at[i];
+
+		if (at != plan->named &&
+		    (largest == NULL || at->locals.used > largest->locals.used))
+			largest = at;
 	}
+	if (largest == NULL || largest->locals.used == 0)
+		return NULL;
+	return largest->item.key.len == 0 ? of_all_local : largest->plan;
 }
 
-/* ---- one local part ------------------------------------------------------------------------------------------ */
-
-/* Whether a rule would decide if the address had no record. */
-static bool
-has_rule(struct emitter *e, struct span local)
+/* The local domain that stands for all: one that nothing else names, if there is one. */
+static struct plan *
+choose_local(const struct emitter *e)
 {
-	struct postfix_address a;
-	struct span value;
+	struct plan *any = NULL;
 
-	postfix_address_join(&a, local, e->domain);
-	for (const struct postfix_table *t = e->p->tables; e->rules != 0 && t != NULL; t = t->next)
-		if (t->kind == POSTFIX_RULES &&
-		    postfix_rules_match(e->p, t, postfix_span(&a), &value))
-			return true;
-	return false;
-}
-
-static void
-put_if_known(
-    struct emitter *e, struct span local, const struct leaf *leaf, const struct leaf *other)
-{
-	if (leaf->verdict != LEAF_UNKNOWN || other->verdict != LEAF_UNKNOWN || has_rule(e, local))
-		put(e, KEY_USER, local, leaf);
-}
-
-/* Extensions that a table has for what this name leads to. */
-static void
-put_noted_extensions(struct emitter *e, struct span local, struct span domain_of_names,
-    const struct postfix_note *note, const struct leaf *extended)
-{
-	const struct postfix_extensions *x =
-	    postfix_names_extensions(e->names, note->base, domain_of_names);
-
-	for (const struct postfix_name *n = x != NULL ? x->first : NULL; n != NULL; n = n->next) {
-		uint8_t octets[2 * ADDRESS_LOCAL_MAX];
-		struct buf b = BUF_OVER(octets);
-		struct leaf leaf;
-
-		buf_put_span(&b, local);
-		buf_put_span(&b, n->local);
-		if (b.full)
+	for (struct plan *plan = e->first; plan != NULL; plan = plan->next) {
+		if (!plan->local || plan->d->count > 0)
 			continue;
-		leaf = judge(e, buf_span(&b));
-		if (!same_leaf(&leaf, extended))
-			put(e, KEY_USER, buf_span(&b), &leaf);
+		if (!postfix_names_mentioned(e->names, plan->named))
+			return plan;
+		if (any == NULL || plan->named->locals.used < any->named->locals.used)
+			any = plan;
+	}
+	return any;
+}
+
+static void
+choose_bases(struct emitter *e)
+{
+	struct plan *local = choose_local(e);
+
+	for (struct plan *plan = e->first; plan != NULL; plan = plan->next) {
+		struct plan *base = largest_origin(plan, local);
+
+		if (base != NULL && base->base != NULL)
+			base = base->base;
+		/* Where a list has said something, it is compared with every record. */
+		if (base == NULL || base == plan || plan->sharers > 0 || plan->d->count > 0 ||
+		    base->d->count > 0)
+			continue;
+		plan->base = base;
+		base->sharers++;
+	}
+}
+
+/* What reports and guards want to know of the domain, from all that it has. */
+static void
+sum_up(struct collected_domain *d, const struct sheet *sheet)
+{
+	d->count = sheet->count;
+	d->accepts = 0;
+	for (const struct sheet_row *row = sheet->first; row != NULL; row = row->next) {
+		bool accepts = leaf_accepts(row->value);
+
+		d->accepts += accepts;
+		if (span_eq(row->item.key, SPAN("Upostmaster")))
+			d->postmaster = accepts;
+		if (row->item.key.p[0] == KEY_CATCH_ALL)
+			d->catch_all = accepts;
 	}
 }
 
 static void
-put_extensions(struct emitter *e, struct span local, const struct leaf *plain)
+share(struct emitter *e, struct plan *plan, const struct plan *base)
 {
-	uint8_t octets[ADDRESS_LOCAL_MAX + 4];
-	struct buf b = BUF_OVER(octets);
-	struct span delimiters = e->p->is.recipient_delimiter;
-	struct postfix_notes notes;
-	struct leaf extended;
-
-	with_any_extension(e, local, &b);
-	if (postfix_split_local(e->p, buf_span(&b)) == b.len)
-		return; /* it is never split */
-	postfix_notes_begin(e->p, &notes);
-	extended = judge(e, buf_span(&b));
-	for (const struct postfix_note *n = notes.first; n != NULL; n = n->next) {
-		put_noted_extensions(e, local, n->domain, n, &extended);
-		put_noted_extensions(e, local, nothing, n, &extended);
-	}
-	postfix_notes_end(e->p, &notes);
-	if (same_leaf(&extended, plain))
-		return;
-	for (size_t i = 0; i < delimiters.len; i++) {
-		struct buf wild = BUF_OVER(octets);
-
-		buf_put_span(&wild, local);
-		buf_put_u8(&wild, delimiters.p[i]);
-		put(e, KEY_WILD, buf_span(&wild), &extended);
-	}
-}
-
-/* What a local part with an extension gets when it has no record of its own. */
-static struct leaf
-without_record(struct emitter *e, const struct origins *o, struct span local, size_t base_len)
-{
-	uint8_t octets[ADDRESS_LOCAL_MAX + 4];
-	struct buf b = BUF_OVER(octets);
-
-	if (!has_name(o, span_head(local, base_len)))
-		return e->any;
-	return judge(e, with_any_extension(e, span_head(local, base_len), &b));
+	if (!collection_share(plan->d, base->shared))
+		e->full = true;
 }
 
 static void
-put_name(struct emitter *e, const struct origins *o, struct span local)
+write_base(struct emitter *e, struct plan *plan)
 {
-	size_t base_len = postfix_split_local(e->p, local);
-	struct leaf leaf = judge(e, local), other = e->any;
-
-	if (base_len < local.len) {
-		other = without_record(e, o, local, base_len);
-		put_if_known(e, local, &leaf, &other);
+	plan->shared = pool_take(&e->c->rules.pool, sizeof(*plan->shared));
+	sheet_init(&plan->sheet);
+	if (plan->shared == NULL) {
+		e->p->failed = e->p->trouble = true;
 		return;
 	}
-	put_if_known(e, local, &leaf, &other);
-	if (e->p->is.recipient_delimiter.len > 0)
-		put_extensions(e, local, &leaf);
+	plan->shared->item.key = plan->d->item.key;
+	plan->shared->table = rules_new_table(&e->c->rules);
+	postfix_domain_fill(&plan->is, &plan->sheet);
+	put_sheet(e, plan->shared, &plan->sheet);
+	share(e, plan, plan);
+	sum_up(plan->d, &plan->sheet);
+}
+
+/*
+ * Two local domains that nothing names but the list of local domains cannot be told apart by
+ * Postfix: what it does with a name in one of them it does in the other.
+ */
+static bool
+is_alike(const struct emitter *e, const struct plan *a, const struct plan *b)
+{
+	return a->local && b->local && !e->names->by_domain &&
+	       !postfix_names_mentioned(e->names, a->named) &&
+	       !postfix_names_mentioned(e->names, b->named) &&
+	       a->is.below_relay == b->is.below_relay && postfix_same_leaf(&a->is.any, &b->is.any);
+}
+
+static void
+write_plan(struct emitter *e, struct plan *plan)
+{
+	struct sheet sheet, diff;
+
+	if (plan->base != NULL && is_alike(e, plan, plan->base)) {
+		share(e, plan, plan->base);
+		sum_up(plan->d, &plan->base->sheet);
+		return;
+	}
+	sheet_init(&sheet);
+	sheet_init(&diff);
+	postfix_domain_fill(&plan->is, &sheet);
+	if (plan->base != NULL)
+		sheet_diff(
+		    &sheet, &plan->base->sheet, plan->d->delimiters, plan->d->owner_request, &diff);
+	if (plan->base != NULL && diff.count < sheet.count) {
+		put_sheet(e, plan->d, &diff);
+		share(e, plan, plan->base);
+		sum_up(plan->d, &sheet);
+	} else
+		put_sheet(e, plan->d, &sheet);
+	sheet_clear(&sheet);
+	sheet_clear(&diff);
+}
+
+static void
+write_plans(struct emitter *e)
+{
+	if (e->rules == 0) /* patterns go between the addresses of both tables */
+		choose_bases(e);
+	for (struct plan *plan = e->first; plan != NULL && !e->p->failed; plan = plan->next)
+		if (plan->sharers > 0)
+			write_base(e, plan);
+	for (struct plan *plan = e->first; plan != NULL && !e->p->failed; plan = plan->next)
+		if (plan->sharers == 0)
+			write_plan(e, plan);
+	for (struct plan *plan = e->first; plan != NULL; plan = plan->next)
+		if (plan->shared != NULL)
+			sheet_clear(&plan->sheet);
 }
 
 /* ---- domains ------------------------------------------------------------------------------------------------------ */
@@ -356,23 +277,24 @@ is_everywhere(struct span name)
 
 /* Returns: false when another source has the domain, perhaps after an error. */
 static bool
-claim(struct emitter *e, struct span name)
+claim(struct emitter *e, struct plan *plan)
 {
 	struct place place = {e->p->source, 0};
+	struct span name = plan->is.name;
 
-	e->d = collection_domain(e->c, name, place);
-	if (e->d == NULL) {
+	plan->d = collection_domain(e->c, name, place);
+	if (plan->d == NULL) {
 		e->p->failed = e->p->trouble = true;
 		return false;
 	}
-	if (e->d->of != NULL && e->d->of != e->of && is_everywhere(name))
+	if (plan->d->of != NULL && plan->d->of != e->of && is_everywhere(name))
 		return false;
-	if (e->d->told && e->d->real.len > 0)
-		report_error(e->p->report, e->d->place.source, e->d->place.line,
+	if (plan->d->told && plan->d->real.len > 0)
+		report_error(e->p->report, plan->d->place.source, plan->d->place.line,
 		    "a list says that this domain is an alias, and Postfix has it", name);
-	else if (installations_claim(e->d, e->of, place, e->p->report)) {
-		if (e->d->route == 0)
-			e->d->route = e->route;
+	else if (installations_claim(plan->d, e->of, place, e->p->report)) {
+		if (plan->d->route == 0)
+			plan->d->route = e->route;
 		return true;
 	}
 	e->p->failed = true;
@@ -381,60 +303,59 @@ claim(struct emitter *e, struct span name)
 
 /* Returns: false when it is not served, or another one stands for it. */
 static bool
-begin_domain(struct emitter *e, struct span name)
+begin_domain(struct emitter *e, struct plan *plan)
 {
+	struct span name = plan->is.name, domain;
 	struct postfix_address a;
-	struct span domain;
 	enum postfix_class class;
 
-	e->domain = name;
 	postfix_address_join(&a, SPAN("x"), name);
 	postfix_rewrite(e->p, &a);
 	domain = postfix_domain(postfix_span(&a));
 	class = postfix_class_of(e->p, domain);
 	if (class == POSTFIX_CLASS_DEFAULT || is_elsewhere(e->p, name))
 		return false;
-	e->below_relay = class != POSTFIX_CLASS_RELAY &&
-	                 postfix_has_parent(e->p, &e->p->is.relay_domains, domain,
-			     postfix_parent_style(e->p, "relay_domains"));
-	if (!claim(e, name))
+	plan->local = class == POSTFIX_CLASS_LOCAL;
+	plan->is.below_relay = class != POSTFIX_CLASS_RELAY &&
+	                       postfix_has_parent(e->p, &e->p->is.relay_domains, domain,
+				   postfix_parent_style(e->p, "relay_domains"));
+	if (!claim(e, plan))
 		return false;
 	/* append_dot_mydomain: a short name is asked for as the long one. */
 	if (!span_eq_nocase(domain, name)) {
-		e->d->real = collection_keep(e->c, domain);
-		if (e->d->real.p == NULL)
+		plan->d->real = collection_keep(e->c, domain);
+		if (plan->d->real.p == NULL)
 			e->p->failed = e->p->trouble = true;
 		return false;
 	}
-	if (class == POSTFIX_CLASS_LOCAL && e->p->is.allow_percent_hack)
-		e->d->flags = DOMAIN_SERVED | DOMAIN_TABLE | DOMAIN_PERCENT;
-	e->d->patterns = e->rules;
+	if (plan->local && e->p->is.allow_percent_hack)
+		plan->d->flags = DOMAIN_SERVED | DOMAIN_TABLE | DOMAIN_PERCENT;
+	plan->d->patterns = e->rules;
 	if (e->p->is.recipient_delimiter.len > 0) {
-		e->d->delimiters = collection_keep(e->c, e->p->is.recipient_delimiter);
-		e->d->owner_request = e->p->is.owner_request_special;
+		plan->d->delimiters = collection_keep(e->c, e->p->is.recipient_delimiter);
+		plan->d->owner_request = e->p->is.owner_request_special;
 	}
 	return true;
 }
 
 static void
-emit_domain(struct emitter *e, const struct postfix_named_domain *d)
+plan_domain(struct emitter *e, struct postfix_named_domain *named)
 {
-	struct origins origins = {.count = 0};
+	struct plan *plan = pool_take(&e->p->pool, sizeof(*plan));
 
-	if (d->item.key.len == 0 || !begin_domain(e, d->item.key))
+	if (plan == NULL) {
+		e->p->failed = e->p->trouble = true;
 		return;
-	judge_any(e, &origins);
-	if (e->any.verdict != LEAF_UNKNOWN || e->below_relay)
-		put(e, KEY_CATCH_ALL, nothing, &e->any);
-	for (size_t i = 0; i < origins.count; i++)
-		for (const struct postfix_name *n = origins.at[i]->first;
-		     n != NULL && !e->p->failed; n = n->next)
-			put_name(e, &origins, n->local);
-	if (e->full) {
-		report_error(e->p->report, e->p->source, 0,
-		    "more than the database can hold for one domain", e->domain);
-		e->p->failed = true;
 	}
+	plan->named = named;
+	plan->is = (struct postfix_domain){
+	    .p = e->p, .names = e->names, .name = named->item.key, .rules = e->rules != 0};
+	if (named->item.key.len == 0 || !begin_domain(e, plan))
+		return;
+	named->plan = plan;
+	postfix_domain_begin(&plan->is);
+	*e->tail = plan;
+	e->tail = &plan->next;
 }
 
 /*
@@ -448,6 +369,7 @@ emit_below(struct emitter *e, struct span name)
 	uint8_t octets[ADDRESS_DOMAIN_MAX + sizeof(any_label)];
 	struct buf b = BUF_OVER(octets);
 	struct provenance from = {{e->p->source, 0}, "relay_domains"};
+	struct postfix_domain below = {.p = e->p, .names = e->names};
 	struct rule_domain *d;
 	struct leaf leaf;
 
@@ -458,8 +380,8 @@ emit_below(struct emitter *e, struct span name)
 	if (b.full || !address_domain_ok(name) ||
 	    postfix_class_of(e->p, buf_span(&b)) != POSTFIX_CLASS_RELAY)
 		return;
-	e->domain = buf_span(&b);
-	leaf = judge(e, SPAN(POSTFIX_ANY_LOCAL));
+	below.name = buf_span(&b);
+	leaf = postfix_domain_judge(&below, SPAN(POSTFIX_ANY_LOCAL));
 	if (leaf.verdict == LEAF_UNKNOWN)
 		return;
 	if (leaf.verdict != LEAF_ACCEPT && leaf.verdict != LEAF_RELAY) {
@@ -468,7 +390,7 @@ emit_below(struct emitter *e, struct span name)
 		    name);
 		return;
 	}
-	d = rules_domain(&e->c->rules, span_from(e->domain, sizeof(any_label) - 2), from);
+	d = rules_domain(&e->c->rules, span_from(below.name, sizeof(any_label) - 2), from);
 	if (d == NULL) {
 		e->p->failed = e->p->trouble = true;
 		return;
@@ -536,7 +458,7 @@ put_rule(struct emitter *e, const struct postfix_rule *rule, bool is_canonical, 
 	if (o.what == 0)
 		o.what = POSTFIX_TEMPORARY;
 	o.forwarded = true;
-	leaf = leaf_of(e->p, &o);
+	leaf = postfix_leaf_of(e->p, &o);
 	leaf_put(&value, &leaf);
 	buf_put_u16(b, (uint16_t)rule->expression.len);
 	buf_put_span(b, rule->expression);
@@ -584,6 +506,7 @@ begin_all(struct emitter *e)
 {
 	struct place place = {e->p->source, 0};
 
+	e->tail = &e->first;
 	e->of = rules_begin(&e->c->rules, e->p->source, false);
 	if (e->of == NULL ||
 	    collection_route(e->c, e->p->backend, place, &e->route) != COLLECTION_ADDED)
@@ -596,9 +519,11 @@ emit_all(struct emitter *e)
 	begin_all(e);
 	if (!e->p->failed)
 		emit_rules(e);
-	for (const struct postfix_named_domain *d = e->names->first; d != NULL && !e->p->failed;
+	for (struct postfix_named_domain *d = e->names->first; d != NULL && !e->p->failed;
 	     d = d->next)
-		emit_domain(e, d);
+		plan_domain(e, d);
+	if (!e->p->failed)
+		write_plans(e);
 	if (!e->p->failed)
 		emit_all_below(e);
 	if (!e->p->failed && !collection_has_header(e->c, HEADER_DEFAULT_DOMAIN) &&

@@ -22,7 +22,7 @@ stored unix - - n - - discard
 
 # Mailboxes of accounts that every machine has; nothing leaves this host.
 SETTINGS = """\
-mydestination = mx.test, local.test
+mydestination = mx.test, local.test, plain.test, bare.test
 mydomain = test
 myorigin = mx.test
 mynetworks =
@@ -55,6 +55,8 @@ UNKNOWN = ["nouser", "none"]
 ALIASES = ["al%d" % i for i in range(8)]
 DOMAINS = ["mx.test", "local.test", "va.test", "all.test", "twin.test", "vm.test", "box.test",
            "relay.test", "elsewhere.test"]
+# Local, and no table has them.
+PLAIN = ["plain.test", "bare.test"]
 
 
 class Installation:
@@ -143,9 +145,9 @@ class Installation:
         names = ACCOUNTS + UNKNOWN + ALIASES + ["u1", "u2", "u3", "bob", "ann", "postmaster",
                                                "mailer-daemon", "owner-al1", "double-bounce"]
         known.update("%s@%s" % (self.random.choice(names) + self.random.choice(["", "+x", "+q", "-x", "-request"]),
-                                self.random.choice(DOMAINS)) for _ in range(60))
+                                self.random.choice(DOMAINS + PLAIN)) for _ in range(80))
         known.update("%s@%s" % (name, domain) for name in ("daemon", "al1", "stranger")
-                     for domain in DOMAINS)
+                     for domain in DOMAINS + PLAIN)
         return sorted(known)
 
 
