@@ -229,6 +229,7 @@ SRC_validators := \
 	validators/jobs.c \
 	validators/judge.c \
 	validators/judged.c \
+	validators/known.c \
 	validators/note.c \
 	validators/policy.c \
 	validators/policy_client.c \

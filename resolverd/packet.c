@@ -298,6 +298,14 @@ ttl_clamp(uint32_t ttl)
 	return ttl < PACKET_TTL_MAX ? ttl : PACKET_TTL_MAX;
 }
 
+/* An answer lives no longer than any record that led to it. */
+static void
+lives_at_most(struct packet_answer *a, uint32_t ttl)
+{
+	if (ttl_clamp(ttl) < a->ttl)
+		a->ttl = ttl_clamp(ttl);
+}
+
 /* Rebuilds one record of the asked type. */
 static enum taken
 take_record(struct span packet, const struct record *rec, struct packet_answer *a)
@@ -314,8 +322,7 @@ take_record(struct span packet, const struct record *rec, struct packet_answer *
 	if (!msg_list_put(&a->encoded, RECORD_dns_record, &out))
 		return TOO_LARGE;
 	a->count++;
-	if (ttl_clamp(rec->ttl) < a->ttl)
-		a->ttl = ttl_clamp(rec->ttl);
+	lives_at_most(a, rec->ttl);
 	return TAKEN;
 }
 
@@ -353,6 +360,7 @@ section_step(
 		else if (rec.type == PACKET_CNAME && step == STEP_END) {
 			if (!data_name(r.packet, &rec, rec.data, &target))
 				return STEP_MALFORMED;
+			lives_at_most(a, rec.ttl);
 			step = STEP_ALIAS;
 		}
 		if (taken == MALFORMED)

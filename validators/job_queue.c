@@ -170,6 +170,13 @@ queue_take(struct job_queue *q)
 	return job;
 }
 
+/* Its leader, which runs or waits, still counts too: the network is there, and no more of it start. */
+void
+queue_skip(struct job *job)
+{
+	job->network->running++;
+}
+
 void
 queue_ended(struct job_queue *q, struct job *job)
 {
@@ -179,4 +186,35 @@ queue_ended(struct job_queue *q, struct job *job)
 	n->running--;
 	review(q, n);
 	free_unused(q, n);
+}
+
+/* ---- the line ---------------------------------------------------------------------------------- */
+
+void
+line_add(struct job_line *line, struct job *job)
+{
+	job->lined = true;
+	job->prev = line->last;
+	job->next = NULL;
+	if (job->prev != NULL)
+		job->prev->next = job;
+	else
+		line->first = job;
+	line->last = job;
+}
+
+void
+line_remove(struct job_line *line, struct job *job)
+{
+	if (!job->lined)
+		return;
+	job->lined = false;
+	if (job->prev != NULL)
+		job->prev->next = job->next;
+	else
+		line->first = job->next;
+	if (job->next != NULL)
+		job->next->prev = job->prev;
+	else
+		line->last = job->prev;
 }

@@ -1,6 +1,6 @@
 /*
  * Jobs that wait for their turn: those of one client network in their order, the networks in turn,
- * so that a busy network delays nobody but itself.
+ * so that a busy network delays nobody but itself. And a line for those that have had their turn.
  */
 #ifndef VALIDATORS_JOB_QUEUE_H
 #define VALIDATORS_JOB_QUEUE_H
@@ -32,6 +32,16 @@ struct job_queue {
 	struct job_network *buckets[QUEUE_BUCKETS];
 };
 
+/* Jobs in their order, whoever they are of. Zeroed memory is an empty line. */
+struct job_line {
+	struct job *first, *last;
+};
+
+void line_add(struct job_line *line, struct job *job);
+
+/* Takes one that is in no line, too. */
+void line_remove(struct job_line *line, struct job *job);
+
 /*
  * Finds or makes the network of a client: its /24 or /48.
  * In: unlimited, clients that stand for many others.
@@ -45,6 +55,9 @@ void queue_remove(struct job_queue *q, struct job *job);
 
 /* Takes the next job out, which counts as running from now on. Returns: NULL when none may start. */
 struct job *queue_take(struct job_queue *q);
+
+/* A job that was never in the queue counts as running from now on. job->network is set. */
+void queue_skip(struct job *job);
 
 /* A job that was taken out has ended. Clears job->network. */
 void queue_ended(struct job_queue *q, struct job *job);

@@ -9,6 +9,7 @@
 
 static void job_run(struct job *job);
 static void job_finish(struct job *job, enum job_end end);
+static void advance(struct jobs *jobs);
 
 /* ---- places ---------------------------------------------------------------------------------- */
 
@@ -34,6 +35,7 @@ place_give(struct job *job)
 	struct jobs *jobs = job->jobs;
 
 	timer_stop(&job->deadline);
+	timer_stop(&job->patience);
 	job->owner = NULL;
 	job->next = jobs->first_free;
 	jobs->first_free = job;
@@ -52,7 +54,7 @@ jobs_active(const struct jobs *jobs)
 	return jobs->used + jobs->processes.count[PROCESS_ENDING];
 }
 
-/* ---- those whose answer has come ---------------------------------------------------------------- */
+/* ---- those that wake: their answer, or the process that they wait for, has come --------------- */
 
 /* Returns: false when memory is out, or one is held already: no honest process asks two. */
 static bool
@@ -71,35 +73,11 @@ hold_answer(struct job *job, const struct msg_dns_answer *answer)
 	return true;
 }
 
-static void
-line_up(struct job *job)
-{
-	struct jobs *jobs = job->jobs;
-
-	job->prev = jobs->last_waking;
-	job->next = NULL;
-	if (job->prev != NULL)
-		job->prev->next = job;
-	else
-		jobs->first_waking = job;
-	jobs->last_waking = job;
-}
-
+/* Out of the line; what it would have been given is dropped. */
 static void
 leave_line(struct job *job)
 {
-	struct jobs *jobs = job->jobs;
-
-	if (job->held == NULL)
-		return;
-	if (job->prev != NULL)
-		job->prev->next = job->next;
-	else
-		jobs->first_waking = job->next;
-	if (job->next != NULL)
-		job->next->prev = job->prev;
-	else
-		jobs->last_waking = job->prev;
+	line_remove(&job->jobs->waking, job);
 	free(job->held);
 	job->held = NULL;
 }
@@ -120,7 +98,79 @@ on_dns_answered(struct asker *asker, const struct msg_dns_answer *answer)
 	if (processes_computing(&jobs->processes) < jobs->places || !hold_answer(job, answer))
 		pass_answer(job, answer);
 	else
-		line_up(job);
+		line_add(&jobs->waking, job);
+}
+
+/* ---- those that follow another ------------------------------------------------------------------ */
+
+/* It is no follower any more. */
+static void
+unfollow(struct job *job)
+{
+	timer_stop(&job->patience);
+	if (job->leader != NULL)
+		job->leader->follower = NULL;
+	job->leader = NULL;
+}
+
+/* It gets a process of its own. */
+static void
+on_impatient(void *arg)
+{
+	struct job *job = arg;
+
+	unfollow(job);
+	queue_add(&job->jobs->queue, job);
+	advance(job->jobs);
+}
+
+/* Returns: false when it cannot; it waits in the queue then. */
+static bool
+follow(struct job *job, struct job *leader)
+{
+	struct jobs *jobs = job->jobs;
+
+	if (leader == NULL || jobs->per_process > 1 ||
+	    (leader->process != NULL && !leader->process_stays) ||
+	    timer_set(jobs->loop, &job->patience, JOB_FOLLOWS_MS, on_impatient, job) != 0)
+		return false;
+	job->leader = leader;
+	leader->follower = job;
+	return true;
+}
+
+/*
+ * The leader ends. Its follower is next, whether there is a process for it or not: it counts as
+ * running from now on.
+ */
+static void
+lead_on(struct job *leader)
+{
+	struct job *job = leader->follower;
+
+	if (job == NULL)
+		return;
+	unfollow(job);
+	queue_skip(job);
+	line_add(&job->jobs->waking, job);
+	advance(job->jobs);
+}
+
+/* Takes a job that has no process from wherever it waits. */
+static void
+withdraw(struct job *job)
+{
+	struct job_queue *q = &job->jobs->queue;
+
+	lead_on(job);
+	if (job->lined) {
+		leave_line(job);
+		queue_ended(q, job);
+	} else if (job->leader != NULL) {
+		unfollow(job);
+	} else {
+		queue_remove(q, job);
+	}
 }
 
 /* ---- turns ------------------------------------------------------------------------------------- */
@@ -142,10 +192,13 @@ on_advance(void *arg)
 	struct jobs *jobs = arg;
 	struct job *job;
 
-	while (jobs->first_waking != NULL && processes_computing(&jobs->processes) < jobs->places) {
-		job = jobs->first_waking;
-		pass_answer(job, &job->held->answer);
+	while (jobs->waking.first != NULL && processes_computing(&jobs->processes) < jobs->places) {
+		job = jobs->waking.first;
+		if (job->held != NULL)
+			pass_answer(job, &job->held->answer);
 		leave_line(job);
+		if (job->process == NULL)
+			job_run(job);
 	}
 	while (may_begin(jobs) && (job = queue_take(&jobs->queue)) != NULL)
 		job_run(job);
@@ -246,6 +299,7 @@ job_finish(struct job *job, enum job_end end)
 	struct process *p = detach(job);
 
 	log_failure(job->kind, end, p);
+	lead_on(job);
 	queue_ended(&jobs->queue, job);
 	if (p != NULL)
 		let_go(job, p, end);
@@ -266,7 +320,7 @@ on_late(void *arg)
 		return;
 	}
 	/* It never got its turn. */
-	queue_remove(&jobs->queue, job);
+	withdraw(job);
 	count(COUNT_checks_no_turn);
 	jobs->hooks->ended(job, JOB_NO_TURN);
 	place_give(job);
@@ -285,7 +339,7 @@ job_cancel(struct job **job_at, enum job_end end)
 		job_finish(job, end);
 		return;
 	}
-	queue_remove(&job->jobs->queue, job);
+	withdraw(job);
 	place_give(job);
 }
 
@@ -355,9 +409,13 @@ job_asks(struct job *job, const struct msg_dns_ask *ask)
 	struct jobs *jobs = job->jobs;
 	struct allowance allowance = jobs->hooks->allowance(job);
 	struct msg_dns_ask plain = *ask;
-	struct msg_dns_answer trouble = {.query = ask->query, .status = DNS_TROUBLE};
+	struct msg_dns_answer trouble = {.query = ask->query, .status = DNS_TROUBLE}, known;
 
 	plain.own = 0;
+	if (questions_known(jobs->questions, &plain, allowance.left, &known)) {
+		link_send(job->process->link, MSG_dns_answer, &known, -1);
+		return;
+	}
 	if (!questions_ask(
 		jobs->questions, &job->asker, &plain, allowance.client, allowance.left)) {
 		link_send(job->process->link, MSG_dns_answer, &trouble, -1);
@@ -486,7 +544,7 @@ job_run(struct job *job)
 
 struct job *
 job_start(struct jobs *jobs, enum job_kind kind, struct transaction *owner, const struct ip *client,
-    bool unlimited, uint64_t limit_ms)
+    bool unlimited, uint64_t limit_ms, struct job *leader)
 {
 	struct job *job;
 
@@ -499,8 +557,10 @@ job_start(struct jobs *jobs, enum job_kind kind, struct transaction *owner, cons
 		place_give(job);
 		return NULL;
 	}
-	queue_add(&jobs->queue, job);
-	advance(jobs);
+	if (!follow(job, leader)) {
+		queue_add(&jobs->queue, job);
+		advance(jobs);
+	}
 	return job;
 }
 

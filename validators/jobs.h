@@ -6,6 +6,9 @@
  * compute; when its answer has come it waits for its turn to compute again. A process that exits
  * after its answer has answered only when its link ends without anything after it. Whatever else
  * happens (no answer, two answers, a malformed message, too long) is a failure of this job alone.
+ *
+ * A fork costs more than a check. So a job may follow another of the same owner: it waits for that
+ * one's process, before any job of the queue, as long as that does not take long.
  */
 #ifndef VALIDATORS_JOBS_H
 #define VALIDATORS_JOBS_H
@@ -31,6 +34,8 @@ enum {
 	JOBS_MAX = 4096,         /* places for jobs, waiting or running */
 	JOBS_ASLEEP_MAX = 256,   /* that wait for the DNS, or for their turn after it */
 	JOB_WALL_MS = 25 * 1000, /* for one job, its wait in the queue included */
+	JOB_FOLLOWS_MS =
+	    1000, /* that a job waits for the process of another; the DNS may be slow */
 };
 
 struct jobs;
@@ -46,12 +51,15 @@ struct job {
 	struct transaction *owner; /* NULL: a free place */
 	struct process *process;   /* NULL: it waits for its turn */
 	struct job_network *network;
-	struct timer deadline;
+	struct timer deadline, patience; /* patience: to follow */
+	struct job *leader,
+	    *follower; /* it waits for that one's process; that one for this one's */
 	struct job *prev,
 	    *next; /* in the queue; in the line of those that wake; next also of the free places */
 	struct asker asker;       /* of its questions */
-	struct held_answer *held; /* not NULL: in the line of those that wake */
+	struct held_answer *held; /* that it is given when it wakes; NULL: it begins then */
 	enum job_kind kind;
+	bool lined; /* in the line of those that wake */
 	bool answered;
 	bool repeated;      /* in a new process, after the end of one that had served others */
 	bool process_stays; /* after the answer */
@@ -92,7 +100,7 @@ struct jobs {
 	struct deferred advance; /* start what waits, once this turn's messages are handled */
 	struct processes processes;
 	struct job_queue queue;
-	struct job *first_waking, *last_waking; /* their answers have come */
+	struct job_line waking; /* their answers, or the processes that they wait for, have come */
 	struct job *first_free;
 	size_t used;
 	struct job all[JOBS_MAX];
@@ -108,11 +116,11 @@ void jobs_init(struct jobs *jobs, struct loop *loop, struct questions *questions
 /*
  * Starts a job or lets it wait for its turn.
  * In: client, whose network it counts for, unlimited when that stands for many; limit_ms, how long
- * it may take.
+ * it may take; leader, a job of the same owner and client whose process it may have, NULL for none.
  * Returns: NULL when too many wait or no process can be had; no hook is called then.
  */
 struct job *job_start(struct jobs *jobs, enum job_kind kind, struct transaction *owner,
-    const struct ip *client, bool unlimited, uint64_t limit_ms);
+    const struct ip *client, bool unlimited, uint64_t limit_ms, struct job *leader);
 
 /*
  * The owner waits no longer; its process is killed, no hook is called. Clears *job; takes NULL.

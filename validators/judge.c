@@ -273,8 +273,8 @@ start_envelope(struct transaction *t)
 			envelope_says_nothing(t);
 		return true;
 	}
-	t->jobs[JOB_ENVELOPE] = job_start(
-	    &d->jobs, JOB_ENVELOPE, t, &t->client, stands_for_many(d, &t->client), JOB_WALL_MS);
+	t->jobs[JOB_ENVELOPE] = job_start(&d->jobs, JOB_ENVELOPE, t, &t->client,
+	    stands_for_many(d, &t->client), JOB_WALL_MS, NULL);
 	if (t->jobs[JOB_ENVELOPE] == NULL)
 		return false;
 	t->spf.state = CHECK_RUNNING;
@@ -395,8 +395,8 @@ start_message(struct transaction *t, uint64_t limit_ms)
 	t->held->content.checks = facts_content_checks(t);
 	if (t->held->content.checks == 0)
 		return true;
-	t->jobs[JOB_MESSAGE] = job_start(
-	    &d->jobs, JOB_MESSAGE, t, &t->client, stands_for_many(d, &t->client), limit_ms);
+	t->jobs[JOB_MESSAGE] = job_start(&d->jobs, JOB_MESSAGE, t, &t->client,
+	    stands_for_many(d, &t->client), limit_ms, t->jobs[JOB_ENVELOPE]);
 	if (t->jobs[JOB_MESSAGE] == NULL)
 		return false;
 	t->held->content.state = CHECK_RUNNING;

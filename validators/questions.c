@@ -12,6 +12,7 @@ questions_init(struct questions *qs, struct loop *loop, uint64_t timeout_ms)
 	memset(qs, 0, sizeof(*qs));
 	qs->loop = loop;
 	qs->timeout_ms = timeout_ms;
+	known_init(&qs->known);
 	for (uint16_t i = 0; i < QUESTIONS_MAX; i++)
 		qs->places[i].next_free = (uint16_t)(i + 1);
 }
@@ -44,6 +45,22 @@ may_ask(const struct questions *qs, unsigned *left)
 }
 
 bool
+questions_known(struct questions *qs, const struct msg_dns_ask *ask, unsigned *left,
+    struct msg_dns_answer *answer_out)
+{
+	struct known_key key;
+
+	known_key_of(&key, ask->type, ask->name);
+	if (*left == 0 || !link_alive(qs->resolver) ||
+	    !known_find(&qs->known, &key, loop_now(qs->loop), answer_out))
+		return false;
+	--*left;
+	answer_out->query = ask->query;
+	count(COUNT_dns_known);
+	return true;
+}
+
+bool
 questions_ask(struct questions *qs, struct asker *asker, const struct msg_dns_ask *ask,
     const struct ip *client, unsigned *left)
 {
@@ -68,6 +85,7 @@ questions_ask(struct questions *qs, struct asker *asker, const struct msg_dns_as
 	qs->first_free = q->next_free;
 	q->asker = asker;
 	q->query = ask->query;
+	known_key_of(&q->key, ask->type, ask->name);
 	if (q->charged)
 		q->client = *client;
 	asker->open++;
@@ -85,6 +103,7 @@ questions_answer(struct questions *qs, const struct msg_dns_answer *answer)
 	if (asker == NULL || number_of(qs, at) != answer->query)
 		return;
 	forward.query = q->query;
+	known_keep(&qs->known, &q->key, loop_now(qs->loop), answer);
 	if (q->charged && !answer->asked)
 		budget_return(&qs->budgets, &q->client);
 	release(qs, at);
@@ -102,6 +121,7 @@ questions_forget(struct questions *qs, const struct asker *asker)
 void
 questions_resolver_lost(struct questions *qs)
 {
+	known_forget_all(&qs->known);
 	for (size_t at = 0; at < QUESTIONS_MAX; at++) {
 		struct msg_dns_answer trouble = {.status = DNS_TROUBLE};
 		struct asker *asker = qs->places[at].asker;

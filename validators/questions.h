@@ -10,6 +10,7 @@
 #include "lib/link.h"
 
 #include "validators/budget.h"
+#include "validators/known.h"
 
 enum {
 	QUESTIONS_MAX = 4096,       /* in progress */
@@ -28,6 +29,7 @@ struct question {
 	uint32_t round;      /* makes our numbers differ from use to use of this place */
 	bool charged;        /* to the budget of this client: */
 	struct ip client;
+	struct known_key key; /* what was asked */
 	uint16_t next_free;
 };
 
@@ -37,10 +39,20 @@ struct questions {
 	uint64_t timeout_ms;   /* for one question, at most */
 	uint16_t first_free;
 	struct budgets budgets;
+	struct known_answers known;
 	struct question places[QUESTIONS_MAX];
 };
 
 void questions_init(struct questions *qs, struct loop *loop, uint64_t timeout_ms);
+
+/*
+ * What resolverd answered a moment ago, and may be answered again.
+ * In: left, as below, counted down when it is known.
+ * Out: answer, borrowed until the next call of any of these functions.
+ * Returns: false when it must be asked.
+ */
+bool questions_known(struct questions *qs, const struct msg_dns_ask *ask, unsigned *left,
+    struct msg_dns_answer *answer_out);
 
 /*
  * Asks resolverd, for a client. When the client has asked too much of late, only what resolverd

@@ -532,6 +532,12 @@ row_260_times(void **state)
 		assert_int_equal(read_packet(&b, "a.example", PACKET_A), DNS_OK);
 		assert_int_equal(answer.ttl, rows[i].seen);
 	}
+	/* what an alias led to lives no longer than the alias */
+	begin(&b, "a.example", PACKET_A);
+	record_ttl(&b, "a.example", PACKET_CNAME, 5, "\1b\7example", 11);
+	record_ttl(&b, "b.example", PACKET_A, 300, "\1\2\3\4", 4);
+	assert_int_equal(read_packet(&b, "a.example", PACKET_A), DNS_OK);
+	assert_int_equal(answer.ttl, 5);
 }
 
 static void
