@@ -37,7 +37,7 @@ an_answer(uint32_t ttl, struct buf *b, size_t len)
 	static uint8_t text[DNS_RECORD_MAX];
 	struct msg_dns_record record = {0, span_of(text, len)};
 	struct msg_dns_answer answer = {
-	    .query = 7, .status = DNS_OK, .secure = 1, .ttl = ttl, .asked = 1};
+	    .query = 7, .status = DNS_OK, .security = 1, .ttl = ttl, .asked = 1};
 
 	memset(text, 't', len);
 	b->len = 0;
@@ -70,7 +70,7 @@ given_as_it_was(void **state)
 	keep(30, 100);
 	assert_true(known_find(known, &key, NOW + 9500, &answer));
 	assert_int_equal(answer.status, DNS_OK);
-	assert_int_equal(answer.secure, 1);
+	assert_int_equal(answer.security, 1);
 	assert_int_equal(answer.ttl, 20);
 	assert_int_equal(answer.asked, 0);
 	assert_int_equal(answer.records.count, 1);
