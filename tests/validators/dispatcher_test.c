@@ -700,7 +700,7 @@ row_F30_zygote_that_does_not_answer(void **state)
 	w.zygote = world_connect(&w, PROGRAM_VALIDATOR, 0, &world_zygote);
 	world_turn(&w);
 	say_submit(&w, 6, "a@sender.example");
-	assert_int_equal(w.forked, 3);
+	assert_int_equal(w.forked, 2);
 	assert_non_null(w.d->zygote);
 }
 
