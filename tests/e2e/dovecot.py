@@ -14,7 +14,7 @@ base_dir = {directory}/run
 state_dir = {directory}/state
 libexec_dir = {core}/usr/lib/dovecot
 mail_plugin_dir = {core}/usr/lib/dovecot/modules
-import_environment = TZ=UTC LD_LIBRARY_PATH={libraries} LD_PRELOAD={preload} ELSEWHERE={core}
+import_environment = TZ=UTC LD_LIBRARY_PATH={libraries} LD_PRELOAD={preload} ELSEWHERE={core} {more}
 protocols = lmtp
 listen = 127.0.0.1
 ssl = no
@@ -55,9 +55,9 @@ service stats {{
 
 
 class Dovecot(Backend):
-    """In: users, the local parts that have a mailbox."""
+    """In: users, the local parts that have a mailbox; recorder, from powercut.py, or None."""
 
-    def __init__(self, users=("alice", "carol")):
+    def __init__(self, users=("alice", "carol"), recorder=None):
         self.directory = Directory("dovecot")
         self.port = free_port()
         core, lmtpd = (os.path.dirname(os.path.dirname(peer(name, "usr/lib")))
@@ -67,7 +67,11 @@ class Dovecot(Backend):
             ":%s/usr/lib/dovecot%s" % (core, part) for part in ("", "/modules", "/modules/old-stats"))
         environment["LD_LIBRARY_PATH"] = libraries
         preload = helper("tests/e2e/elsewhere.c", "-shared", "-fPIC", "-ldl")
-        environment.update(LD_PRELOAD=preload, ELSEWHERE=core)
+        more = {}
+        if recorder is not None:
+            more = dict(recorder.environment, RECORD_BELOW=self.directory.path)
+            preload += ":" + more.pop("LD_PRELOAD")
+        environment.update(LD_PRELOAD=preload, ELSEWHERE=core, **more)
         owner = pwd.getpwnam("nobody")
         os.chmod(self.directory.path, 0o755)
         for name in ("run", "state", "mail"):
@@ -79,9 +83,11 @@ class Dovecot(Backend):
         os.chmod(users_file, 0o644)
         path = self.directory.write("dovecot.conf", CONFIGURATION.format(
             directory=self.directory.path, core=core, lmtpd=lmtpd, libraries=libraries,
-            preload=preload,
+            preload=preload, more=" ".join("%s=%s" % pair for pair in more.items()),
             uid=owner.pw_uid, gid=owner.pw_gid, port=self.port))
         os.chmod(path, 0o644)
+        if recorder is not None:
+            recorder.watch(self.directory.path)
         self.process = subprocess.Popen(
             # What dovecot would call itself, at a path where it is not.
             [os.path.join(core, "usr/bin/doveconf"), "-f", "service=master", "-c", path, "-p", "-e",

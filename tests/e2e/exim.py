@@ -17,7 +17,8 @@ never_users =
 spool_directory = {spool}
 log_file_path = {spool}/%slog
 trusted_users = root
-keep_environment = LD_PRELOAD : LD_LIBRARY_PATH : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP
+keep_environment = LD_PRELOAD : LD_LIBRARY_PATH : NSS_WRAPPER_PASSWD : NSS_WRAPPER_GROUP : \
+    RECORD : RECORD_BELOW
 disable_ipv6
 """
 
@@ -81,14 +82,21 @@ class Place:
 
 
 class Exim(Backend):
-    """A server that takes SMTP and keeps what it took. In: users, the local parts that it has."""
+    """
+    A server that takes SMTP and keeps what it took. In: users, the local parts that it has; begin, or
+    start() is for the caller.
+    """
 
-    def __init__(self, users=("alice", "carol")):
+    def __init__(self, users=("alice", "carol"), begin=True):
         self.place = Place()
         self.port = free_port()
-        command = self.place.configure(SERVER, port=self.port, users=" : ".join(users))
+        self.command = self.place.configure(SERVER, port=self.port, users=" : ".join(users))
+        if begin:
+            self.start()
+
+    def start(self):
         self.process = subprocess.Popen(
-            command + ["-bdf"], env=self.place.environment, stdin=subprocess.DEVNULL,
+            self.command + ["-bdf"], env=self.place.environment, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
         wait_port(self.port, process=self.process)
 

@@ -32,6 +32,8 @@ class Recorder:
         """From here on; what there is now is on disk."""
         self.environment["RECORD_BELOW"] = below
         self.before = Disk(below)
+        with open(self.directory.join("trace"), "w"):
+            pass
 
     def run(self, *command):
         """Runs it to its end. Returns: exit status and output."""
@@ -108,7 +110,8 @@ class Disk:
     # ---- what is done
 
     def apply(self, record):
-        getattr(self, "on_" + record.verb)(*record.arguments)
+        getattr(self, "on_" + record.verb)(*(
+            os.path.normpath(word) if word[:1] == "/" else word for word in record.arguments))
 
     def name(self, path, what):
         """A name is given to a file or a directory, or taken away with None."""

@@ -14,6 +14,7 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -367,6 +368,19 @@ send(int fd, const void *octets, size_t len, int flags)
 
 	say(fd, octets, len);
 	return real(fd, octets, len, flags);
+}
+
+/* What stdio writes it writes by itself, but when is seen here. */
+int
+fflush(FILE *f)
+{
+	REAL(int, fflush, FILE *);
+
+	if (f != NULL && __fpending(f) > 0) {
+		dirty(fileno(f));
+		say(fileno(f), f->_IO_write_base, __fpending(f));
+	}
+	return real(f);
 }
 
 #define PWRITE(name) \

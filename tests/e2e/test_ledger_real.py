@@ -13,7 +13,7 @@ from backends import Mailfront
 from ledger import Fault, Ledger, Watch
 from place import needs_root
 from relay import relay
-from sweeps import EVERY, LONGEST, Sweeps, offsets
+from sweeps import EVERY, HOWS, LONGEST, Sweeps, offsets
 
 PAUSE = 0.02  # seconds between two kills
 KILLS = 500 if EVERY else 20
@@ -38,13 +38,12 @@ class Real:
         def test_relay_breaks(self):
             """row_F1 to row_F8: at every octet it closes, resets, or lets nothing through any more."""
             longest = self.measure()
-            plan, count = [], 0
+            plan = []
             for direction in ("read", "answer"):
                 for at in offsets(longest[direction], self.STRIDE, self.ENDS):
-                    count += 1
-                    how = "stall" if count % STALL_EVERY == 0 else ("close", "reset")[count % 2]
+                    how = "stall" if len(plan) % STALL_EVERY == 0 else HOWS[len(plan) % 2]
                     plan += [Fault(direction, at, how)
-                             for how in (("close", "reset", "stall") if EVERY else (how,))]
+                             for how in ({how, *HOWS} if EVERY else {how})]
             self.backend_fails(plan, 2, write_timeout=TIMEOUT, reply_timeout=TIMEOUT)
 
         def test_processes_are_killed(self):

@@ -11,6 +11,8 @@ import threading
 import time
 import unittest
 
+import dovecot
+import exim
 import messages
 import postfix
 import processes
@@ -19,7 +21,7 @@ from gatehouse import Gatehouse
 from ledger import FaultyQmqp, Ledger
 from place import PATIENCE, Directory, needs_root, program, wait_until
 from powercut import Recorder
-from smtp import Closed
+from smtp import Client, Closed
 from sweeps import EVERY, SESSIONS, Sender
 
 
@@ -29,23 +31,24 @@ def package(content, sender, recipients):
     return b"%d:%s," % (len(inner), inner)
 
 
-def says_yes(record):
-    return record is not None and record.verb == "say" and \
-        re.match(rb"(\d+:)?K", bytes.fromhex(record.arguments[0])) is not None
-
-
 class Taken:
     """Around the class, so that the loader does not take it for a test of its own."""
 
     class Case(unittest.TestCase):
         """
-        NAMED: what must be assumed of the file system, see powercut.py. HAS: a file of the back end
-        holds this content.
+        NAMED: what must be assumed of the file system, see powercut.py. WARM: its own directories have
+        been made before, and are on disk. YES: what it says when it has taken a message.
         """
 
         SIZES = (1, 3000, 70000, 300000)  # octets; gatehouse-maildir keeps the small ones in memory
         NAMED = False
-        HAS = staticmethod(bytes.endswith)
+        WARM = False
+        YES = rb"(\d+:)?K"
+
+        @staticmethod
+        def files(content):
+            """Returns: for each file that makes up this message, what says whether it is one."""
+            return [lambda stored: stored.endswith(content)]
 
         @classmethod
         def start(cls, recorder):
@@ -57,6 +60,9 @@ class Taken:
             cls.recorder = Recorder()
             cls.addClassCleanup(cls.recorder.remove)
             port = cls.start(cls.recorder).port
+            if cls.WARM:
+                cls.deliver(port, messages.simple())
+                cls.recorder.watch(cls.recorder.before.root)
             cls.sent = [messages.of_size(size + 250) for size in cls.SIZES]
             for content in cls.sent:
                 cls.deliver(port, content)
@@ -69,13 +75,17 @@ class Taken:
                 answer = read_netstring(connection)
                 assert re.match(rb"\d+:K", answer), answer
 
+        def says_yes(self, record):
+            return record is not None and record.verb == "say" and \
+                re.match(self.YES, bytes.fromhex(record.arguments[0])) is not None
+
         def first_loss(self, trace, named):
             """Returns: what was done before the first moment at which a cut loses mail, or None."""
             told = 0
             for record, disk in self.recorder.cuts(trace, named):
-                told += says_yes(record)
+                told += self.says_yes(record)
                 for content in self.sent[:told]:
-                    if not disk.has(lambda stored: self.HAS(stored, content)):
+                    if not all(disk.has(file) for file in self.files(content)):
                         return record
             self.assertEqual(told, len(self.sent))
             return None
@@ -84,12 +94,21 @@ class Taken:
             self.assertIsNone(self.first_loss(self.trace, self.NAMED))
 
         def test_each_sync_is_needed(self):
-            """The check sees it when one is left out, whatever the file system does."""
-            for number, record in enumerate(self.trace):
-                if record.verb.startswith("sync"):
-                    with self.subTest(record=record):
-                        less = self.trace[:number] + self.trace[number + 1:]
-                        self.assertIsNotNone(self.first_loss(less, self.NAMED))
+            """The check sees it when one of a message is left out."""
+            needed = [number for number, record in enumerate(self.trace) if self.is_needed(record)]
+            self.assertGreaterEqual(len(needed), len(self.sent))
+            for number in needed:
+                with self.subTest(record=self.trace[number]):
+                    less = self.trace[:number] + self.trace[number + 1:]
+                    self.assertIsNotNone(self.first_loss(less, self.NAMED))
+
+        def is_needed(self, record):
+            """Whether it is the sync of a directory, or of a file of a message: not of an index."""
+            if record.verb != "sync":
+                return record.verb == "syncdir"
+            with open(record.arguments[1], "rb") as f:
+                stored = f.read()
+            return any(file(stored) for content in self.sent for file in self.files(content))
 
 
 class Maildir(Taken.Case):
@@ -125,11 +144,14 @@ class PostfixQmqpd(Taken.Case):
     NAMED = True
 
     @staticmethod
-    def HAS(stored, content):
-        try:
-            return postfix.queue_file(stored)[2].endswith(content)
-        except (AssertionError, IndexError, ValueError):
-            return False
+    def files(content):
+        def queued(stored):
+            try:
+                return postfix.queue_file(stored)[2].endswith(content)
+            except (AssertionError, IndexError, ValueError):
+                return False
+
+        return [queued]
 
     @classmethod
     def start(cls, recorder):
@@ -144,6 +166,56 @@ class PostfixQmqpd(Taken.Case):
 
     def test_the_name_is_left_to_the_file_system(self):
         self.assertIsNotNone(self.first_loss(self.trace, False))
+
+
+class Spoken:
+    """Of back ends that are spoken to in SMTP or LMTP."""
+
+    HELLO = "EHLO"
+
+    @classmethod
+    def deliver(cls, port, content):
+        with Client(port) as client:
+            assert client.command(cls.HELLO + " client.example").code == 250
+            reply = client.deliver("s@sender.example", ["alice@example.com"], content)
+            assert reply.code == 250, reply
+
+
+@needs_root
+class EximSmtp(Spoken, Taken.Case):
+    YES = rb"250 OK id="
+
+    WARM = True
+
+    @staticmethod
+    def files(content):
+        head, _, body = content.partition(b"\n\n")
+        return [lambda stored: stored.endswith(b"\n" + body) and head not in stored,
+                lambda stored: head.splitlines()[-1] in stored]
+
+    @classmethod
+    def start(cls, recorder):
+        backend = exim.Exim(begin=False)
+        cls.addClassCleanup(backend.stop)
+        recorder.watch(backend.place.directory.path)
+        environment = dict(recorder.environment)
+        backend.place.environment["LD_PRELOAD"] += ":" + environment.pop("LD_PRELOAD")
+        backend.place.environment.update(environment)
+        backend.start()
+        return backend
+
+
+@needs_root
+class DovecotLmtp(Spoken, Taken.Case):
+    HELLO = "LHLO"
+    WARM = True
+    YES = rb"250 2\.0\.0 <alice@example\.com> .* Saved"
+
+    @classmethod
+    def start(cls, recorder):
+        backend = dovecot.Dovecot(recorder=recorder)
+        cls.addClassCleanup(backend.stop)
+        return backend
 
 
 OLD, NEW = "alice@example.com\nbob@example.com\n", "alice@example.com\ncarol@example.com\n"
