@@ -209,6 +209,7 @@ SRC_validators := \
 	validators/checks.c \
 	validators/child.c \
 	validators/clients.c \
+	validators/clients_note.c \
 	validators/content_check.c \
 	validators/counters.c \
 	validators/dispatcher.c \

@@ -4,6 +4,7 @@
 
 #include "lib/log.h"
 
+#include "validators/clients_note.h"
 #include "validators/counters.h"
 #include "validators/dns.h"
 
@@ -60,7 +61,8 @@ ask_list(struct client *c, uint32_t at)
 	struct buf name = BUF_OVER(room);
 
 	dnslist_put_name(&name, &c->ip, span_str(list->conf->zone));
-	if (!list->good || !ask(c, at, DNS_TYPE_A, buf_span(&name), list->conf->timeout * 1000))
+	if ((list->probed && !list->good) ||
+	    !ask(c, at, DNS_TYPE_A, buf_span(&name), list->conf->timeout * 1000))
 		c->facts.unknown |= 1u << at;
 }
 
@@ -104,8 +106,11 @@ list_answered(struct client *c, const struct msg_dns_answer *answer)
 {
 	uint32_t at = answer->query;
 	struct client_list *list = &c->clients->lists[at];
+	enum dnslist_answer said =
+	    dnslist_read(&list->answers, answer->status, answer->records.encoded);
 
-	switch (dnslist_read(&list->answers, answer->status, answer->records.encoded)) {
+	clients_note_list(c->clients->conf, list->conf, said);
+	switch (said) {
 	case DNSLIST_NOT_LISTED:
 		break;
 	case DNSLIST_LISTED:
@@ -155,6 +160,7 @@ reverse_answered(struct client *c, const struct msg_dns_answer *answer)
 	struct msg_dns_record r;
 
 	use_ttl(c, answer);
+	clients_note_reverse(c->clients->conf, &c->ip, answer);
 	if (answer->status == DNS_NO_NAME || answer->status == DNS_NO_DATA)
 		c->facts.reverse = REVERSE_MISSING;
 	if (answer->status != DNS_OK || c->names != NULL ||
@@ -185,11 +191,14 @@ static void
 name_answered(struct client *c, const struct msg_dns_answer *answer)
 {
 	unsigned at = answer->query - QUERY_NAMES;
+	bool leads_back = answer->status == DNS_OK && holds_address(c, answer);
 
 	use_ttl(c, answer);
+	clients_note_name(c->clients->conf,
+	    span_of(c->names->items[at].text, c->names->items[at].len), answer, leads_back);
 	if (answer->status == DNS_TROUBLE)
 		c->names_unknown++;
-	if (answer->status != DNS_OK || at >= c->names->best || !holds_address(c, answer))
+	if (!leads_back || at >= c->names->best)
 		return;
 	c->names->best = at;
 	c->facts.reverse = REVERSE_CONFIRMED;
@@ -262,9 +271,22 @@ tell_waiters(struct client *c)
 		enlist_free(c);
 }
 
+/* What a list said that is not believed, or not any more. */
+static void
+forget_bad_lists(struct client *c)
+{
+	for (size_t i = 0; i < c->clients->list_count; i++) {
+		if (c->clients->lists[i].good)
+			continue;
+		c->facts.listed &= ~(1u << i);
+		c->facts.unknown |= 1u << i;
+	}
+}
+
 static void
 conclude(struct client *c)
 {
+	forget_bad_lists(c);
 	questions_forget(c->clients->questions, &c->asker);
 	timer_stop(&c->deadline);
 	free(c->names);
@@ -274,6 +296,16 @@ conclude(struct client *c)
 	c->until_ms = loop_now(c->clients->loop) + keep_ms(c);
 	c->asking = false;
 	tell_waiters(c);
+}
+
+/* Whether a list can be believed is found out when resolverd is there; the first clients may be faster. */
+static bool
+is_first_probe_open(const struct clients *cs)
+{
+	for (size_t i = 0; i < cs->list_count; i++)
+		if (!cs->lists[i].probed && cs->lists[i].asker.open > 0)
+			return true;
+	return false;
 }
 
 static void
@@ -288,7 +320,7 @@ on_answered(struct asker *asker, const struct msg_dns_answer *answer)
 		reverse_answered(c, answer);
 	else
 		name_answered(c, answer);
-	if (c->asker.open == 0)
+	if (c->asker.open == 0 && !is_first_probe_open(c->clients))
 		conclude(c);
 }
 
@@ -457,6 +489,21 @@ clients_facts(const struct client_waiter *waiter)
 static void on_probe(void *arg);
 
 static void
+set_probed(struct client_list *list)
+{
+	struct clients *cs = list->clients;
+	bool first = !list->probed;
+
+	list->probed = true;
+	if (!first || is_first_probe_open(cs))
+		return;
+	for (size_t i = 0; i < CLIENT_BUCKETS; i++)
+		for (struct client *c = cs->buckets[i]; c != NULL; c = c->next)
+			if (c->asking && c->asker.open == 0)
+				conclude(c);
+}
+
+static void
 probe_again(struct client_list *list)
 {
 	timer_set(list->clients->loop, &list->probe,
@@ -478,6 +525,7 @@ on_probe_answered(struct asker *asker, const struct msg_dns_answer *answer)
 	} else {
 		list->good = false; /* it would not answer about others either */
 	}
+	set_probed(list);
 	probe_again(list);
 }
 
@@ -496,6 +544,7 @@ on_probe(void *arg)
 	if (list->asker.open == 0 &&
 	    !questions_ask(list->clients->questions, &list->asker, &m, NULL, &one)) {
 		list->good = false;
+		set_probed(list);
 		probe_again(list);
 	}
 }

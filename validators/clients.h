@@ -58,7 +58,8 @@ struct client_list {
 	struct clients *clients;
 	struct asker asker; /* of the probe */
 	struct timer probe;
-	bool good; /* it does not list 127.0.0.1, and does not say that it does not serve us */
+	bool good;   /* it does not list 127.0.0.1, and does not say that it does not serve us */
+	bool probed; /* that is known; until then what it says waits to be believed */
 	bool complained;
 };
 

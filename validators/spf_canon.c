@@ -97,17 +97,25 @@ put_all(struct canon *c, const struct spf_term *t)
 	c->decided = true;
 }
 
-/* Said before the terms in front of it are evaluated: it matches if none of them does. */
+/* These ask nobody, and are known before the terms in front of them are evaluated. */
 static void
-decide(struct canon *c, const struct spf_term *t, const char *term)
+note_term(const struct canon *c, const struct spf_term *t, bool match)
 {
-	const uint8_t qualifier[] = {t->qualifier};
+	uint8_t room[128];
+	struct buf b = BUF_OVER(room);
 
-	if (note_wanted()) {
-		note("spf matches if nothing before does, in", c->domain, span_str(term));
-		note("spf qualifier of that", span_of(qualifier, 1), span_of(NULL, 0));
+	if (!note_wanted())
+		return;
+	buf_put_u8(&b, t->qualifier);
+	if (t->kind == SPF_ALL) {
+		buf_put_str(&b, "all");
+	} else {
+		buf_put_str(&b, t->kind == SPF_IP4 ? "ip4:" : "ip6:");
+		ip_put(&b, &t->network);
+		buf_printf(&b, "/%u", t->kind == SPF_IP4 ? t->cidr4 : t->cidr6);
 	}
-	put_all(c, t);
+	buf_put_str(&b, match ? ": match, unless a term before it does" : ": no match");
+	note("spf term in", c->domain, buf_span(&b));
 }
 
 /* ip4 and ip6 ask nobody: a match is an `all` of its qualifier, and no match is nothing. */
@@ -116,9 +124,12 @@ put_network(struct canon *c, const struct spf_term *t)
 {
 	const struct ip *client = &c->run->question->client;
 	bool v4 = t->kind == SPF_IP4;
+	bool match =
+	    ip_is_v4(client) == v4 && spf_ip_matches(client, &t->network, v4 ? t->cidr4 : t->cidr6);
 
-	if (ip_is_v4(client) == v4 && spf_ip_matches(client, &t->network, v4 ? t->cidr4 : t->cidr6))
-		decide(c, t, v4 ? "ip4" : "ip6");
+	note_term(c, t, match);
+	if (match)
+		put_all(c, t);
 }
 
 static void
@@ -126,7 +137,8 @@ put_mechanism(struct canon *c, const struct spf_term *t)
 {
 	if (t->kind == SPF_ALL) {
 		c->has_all = true;
-		decide(c, t, "all");
+		note_term(c, t, true);
+		put_all(c, t);
 	} else if (t->kind == SPF_IP4 || t->kind == SPF_IP6) {
 		put_network(c, t);
 	} else {

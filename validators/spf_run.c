@@ -150,6 +150,23 @@ address_type(const struct spf_run *run)
 	return is_v4(run) ? DNS_TYPE_A : DNS_TYPE_AAAA;
 }
 
+/* ---- terms, as they are explained -------------------------------------------------------------- */
+
+static const char *
+term_name(enum spf_place_kind kind)
+{
+	static const char *const names[] = {
+	    [SPF_PLACE_RECORD] = "spf record",
+	    [SPF_PLACE_A] = "spf term a",
+	    [SPF_PLACE_MX] = "spf term mx",
+	    [SPF_PLACE_MX_HOST] = "spf host of mx",
+	    [SPF_PLACE_PTR] = "spf term ptr",
+	    [SPF_PLACE_EXISTS] = "spf term exists",
+	};
+
+	return names[kind];
+}
+
 /* ---- a, mx, exists ----------------------------------------------------------------------------- */
 
 static enum spf_found
@@ -181,6 +198,8 @@ spf_run_mx(struct spf_run *run, const struct spf_place *place, int *first_out, s
 
 	*count_out = 0;
 	ask(run, place_name(place), DNS_TYPE_MX, &run->reply);
+	note(term_name(place->kind), place_name(place),
+	    run->reply.status == DNS_OK ? SPAN("its hosts follow") : SPAN("no match"));
 	if (run->reply.status != DNS_OK)
 		return no_records(run, run->reply.status, place_name(place));
 	rest = dns_records(&run->reply);
@@ -323,21 +342,6 @@ lookup(struct spf_run *run, const struct spf_place *place, bool *match_out)
 	default:
 		return SPF_NOT_FOUND;
 	}
-}
-
-static const char *
-term_name(enum spf_place_kind kind)
-{
-	static const char *const names[] = {
-	    [SPF_PLACE_RECORD] = "spf record",
-	    [SPF_PLACE_A] = "spf term a",
-	    [SPF_PLACE_MX] = "spf term mx",
-	    [SPF_PLACE_MX_HOST] = "spf host of mx",
-	    [SPF_PLACE_PTR] = "spf term ptr",
-	    [SPF_PLACE_EXISTS] = "spf term exists",
-	};
-
-	return names[kind];
 }
 
 enum spf_found

@@ -13,6 +13,7 @@ from test_dmarc import message
 
 GOOD = "192.0.2.10"
 OTHER = "192.0.2.66"
+LISTED = "192.0.2.77"
 
 
 class Explain(unittest.TestCase):
@@ -25,9 +26,18 @@ class Explain(unittest.TestCase):
             "reject.example": '@ TXT "v=spf1 a:host.reject.example ip4:%s -all"\n'
                               'host A 192.0.2.11\n_dmarc TXT "v=DMARC1; p=reject"\n'
                               'sel._domainkey TXT %s\n' % (GOOD, nsd.txt(cls.signer.record())),
+            "terms.example": '@ TXT "v=spf1 ip4:192.0.2.1 mx include:sub.terms.example '
+                             'exists:%{i}.terms.example ?all"\n'
+                             'sub TXT "v=spf1 ip6:2001:db8::/32 -all"\nmail A 192.0.2.1\n',
+            "2.0.192.in-addr.arpa": "77 PTR mail.terms.example.\n",
+            "black.example": "77.2.0.192 A 127.0.0.2\n",
+            "white.example": '@ TXT "x"\n',
             "silent.example": '@ TXT "v=spf1 -all"\n',
         })
-        cls.gateway = Gatehouse(1, options={"dns.servers": '{ "%s" }' % cls.names.address})
+        cls.gateway = Gatehouse(1, options={
+            "dns.servers": '{ "%s" }' % cls.names.address, "dnslist.black.zone": '"black.example"',
+            "dnslist.white.zone": '"white.example"', "dnslist.white.allow": "true",
+            "listed.reject": 2, "listed.mark": 1})
 
     @classmethod
     def tearDownClass(cls):
@@ -53,6 +63,23 @@ class Explain(unittest.TestCase):
                      "spf term a host.reject.example: no match", "192.0.2.11",
                      "spf result reject.example: pass", "envelope: spf=pass",
                      "verdict: the recipient is accepted"):
+            self.assertIn(step, text)
+
+    def test_terms_and_lists(self):
+        """Each term of a record, each list, each name of the client."""
+        status, text, errors = self.explain(ip=LISTED, sender="a@terms.example")
+        self.assertEqual(status, 0, text + errors)
+        for step in ("list black (black.example): listed, weight 1",
+                     "list white (white.example, of good ones): not listed",
+                     "dns PTR %s: mail.terms.example" % LISTED,
+                     "reverse name mail.terms.example: does not lead back",
+                     "spf term in terms.example: +ip4:192.0.2.1/32: no match",
+                     "spf term in terms.example: ?all: match, unless a term before it does",
+                     "spf term mx terms.example: no match",
+                     "dns TXT sub.terms.example: v=spf1 ip6:2001:db8::/32 -all",
+                     "spf term in sub.terms.example: +ip6:2001:db8::/32: no match",
+                     "spf term exists %s.terms.example: no match" % LISTED,
+                     "spf result terms.example: neutral", "lists=black"):
             self.assertIn(step, text)
 
     def test_envelope_that_is_refused(self):
