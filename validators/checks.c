@@ -85,6 +85,8 @@ envelope_answered(struct transaction *t, const struct msg_job_envelope_answer *m
 {
 	t->spf.helo = m->helo;
 	t->spf.sender = m->sender;
+	if (m->everybody)
+		count(COUNT_spf_everybody);
 	return take_spf(&t->spf, m->spf, m->spf_domain, m->reason, m->no_mail);
 }
 

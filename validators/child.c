@@ -265,6 +265,7 @@ serve_envelope(struct child *c, const struct resolver *resolver)
 	spf_check(c->setup->tools.spf, &q, resolver, &answer);
 	out.spf = (uint8_t)answer.result;
 	out.no_mail = answer.no_mail;
+	out.everybody = answer.everybody;
 	out.spf_domain = span_of(answer.domain, answer.domain_len);
 	out.reason = span_of(answer.reason, answer.reason_len);
 	return link_send(c->link, MSG_job_envelope_answer, &out, -1);

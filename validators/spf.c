@@ -58,13 +58,15 @@ spf_check(struct spf *spf, const struct spf_question *q, const struct resolver *
 		spf_run_place(run, SPF_PLACE_RECORD, domain, 0);
 		a->result = evaluate(spf);
 		a->no_mail = run->no_mail;
+		a->everybody = run->everybody && a->result == AUTH_PASS;
 		if (is_plain(domain)) {
 			a->domain_len = domain.len;
 			memcpy(a->domain, domain.p, domain.len);
 		}
 	}
 	if (run->reason.len == 0)
-		buf_printf(&run->reason, "terms %u, without answer %u", run->terms, run->voids);
+		buf_printf(&run->reason, "terms %u, without answer %u%s", run->terms, run->voids,
+		    a->everybody ? ", lets anybody pass" : "");
 	a->reason_len = run->reason.len;
 	note("spf result", domain, span_str(auth_result_name(a->result)));
 }

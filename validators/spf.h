@@ -30,7 +30,8 @@ struct spf_question {
 
 struct spf_answer {
 	enum auth_result result;
-	bool no_mail; /* the domain's whole record is -all */
+	bool no_mail;   /* the domain's whole record is -all */
+	bool everybody; /* it passes, and so would anybody */
 	size_t domain_len, reason_len;
 	uint8_t domain[DNS_NAME_MAX]; /* that was checked; empty when none can be */
 	uint8_t reason[200];          /* for the log, printable */

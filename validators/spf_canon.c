@@ -118,6 +118,13 @@ note_term(const struct canon *c, const struct spf_term *t, bool match)
 	note("spf term in", c->domain, buf_span(&b));
 }
 
+/* Row 224: whoever rents a machine there may send for that domain. */
+static void
+note_everybody(struct canon *c, const struct spf_term *t)
+{
+	c->run->everybody = c->run->everybody || t->qualifier == '+';
+}
+
 /* ip4 and ip6 ask nobody: a match is an `all` of its qualifier, and no match is nothing. */
 static void
 put_network(struct canon *c, const struct spf_term *t)
@@ -128,6 +135,8 @@ put_network(struct canon *c, const struct spf_term *t)
 	    ip_is_v4(client) == v4 && spf_ip_matches(client, &t->network, v4 ? t->cidr4 : t->cidr6);
 
 	note_term(c, t, match);
+	if (match && (v4 ? t->cidr4 : t->cidr6) == 0)
+		note_everybody(c, t);
 	if (match)
 		put_all(c, t);
 }
@@ -138,6 +147,7 @@ put_mechanism(struct canon *c, const struct spf_term *t)
 	if (t->kind == SPF_ALL) {
 		c->has_all = true;
 		note_term(c, t, true);
+		note_everybody(c, t);
 		put_all(c, t);
 	} else if (t->kind == SPF_IP4 || t->kind == SPF_IP6) {
 		put_network(c, t);

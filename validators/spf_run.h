@@ -35,6 +35,7 @@ struct spf_run {
 	enum spf_trouble trouble; /* overrides what the library says */
 	bool no_record;           /* at the first domain */
 	bool no_mail;             /* its record is nothing but -all */
+	bool everybody;           /* a record lets anybody pass */
 	unsigned terms, voids;
 	struct buf reason;
 	size_t places_used;

@@ -60,12 +60,14 @@ utf8_senders(void **state)
 	};
 
 	(void)state;
-	assert_int_equal(check(zone, 2, "192.0.2.1", "h.example", "\xc3\xbc@b\xc3\xbc"
-								  "cher.example"),
+	assert_int_equal(check(zone, 2, "192.0.2.1", "h.example",
+			     "\xc3\xbc@b\xc3\xbc"
+			     "cher.example"),
 	    AUTH_PASS);
 	assert_memory_equal(answer.domain, "xn--bcher-kva.example", answer.domain_len);
-	assert_int_equal(check(zone, 2, "192.0.2.1", "h.example", "u@b\xc3\xbc"
-								  "cher.example"),
+	assert_int_equal(check(zone, 2, "192.0.2.1", "h.example",
+			     "u@b\xc3\xbc"
+			     "cher.example"),
 	    AUTH_FAIL);
 	assert_int_equal(
 	    check(zone, 2, "192.0.2.1", "h.example", "u@\xc3\xbc-.example"), AUTH_NONE);
@@ -255,8 +257,17 @@ row_224_everybody(void **state)
 {
 	(void)state;
 	assert_int_equal(check_record("v=spf1 +all"), AUTH_PASS);
+	assert_true(answer.everybody);
 	assert_int_equal(check_record("v=spf1 ip4:0.0.0.0/0"), AUTH_PASS);
+	assert_true(answer.everybody);
+	assert_int_equal(check_record("v=spf1 ip4:192.0.2.1 all"), AUTH_PASS);
+	assert_false(answer.everybody); /* what is behind a match is not looked at */
+	assert_int_equal(check_record("v=spf1 ip4:192.0.2.0/24 -all"), AUTH_PASS);
+	assert_false(answer.everybody);
 	assert_int_equal(check_record("v=spf1 ip6:::/0 -all"), AUTH_FAIL);
+	assert_false(answer.everybody);
+	assert_int_equal(check_record("v=spf1 ?all"), AUTH_NEUTRAL);
+	assert_false(answer.everybody);
 }
 
 /* Placeholders are ours: a record that speaks of them is only one with odd names. */
