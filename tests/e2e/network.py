@@ -26,6 +26,17 @@ def _address_request(interface, address):
                        socket.inet_aton(address))
 
 
+def up(control, interface):
+    fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", interface.encode(), IFF_UP))
+
+
+def set_up(control, interface, address, mask):
+    """Gives an interface its address and starts it. In: control, any socket of that network."""
+    fcntl.ioctl(control, SIOCSIFADDR, _address_request(interface, address))
+    fcntl.ioctl(control, SIOCSIFNETMASK, _address_request(interface, mask))
+    up(control, interface)
+
+
 def enter_private(addresses=()):
     """
     Moves this process, which must have one thread, into an empty network with loopback and
@@ -36,9 +47,7 @@ def enter_private(addresses=()):
         if os.geteuid() == 0 or not _unshare(CLONE_NEWUSER | CLONE_NEWNET):
             return False
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
-        fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sH14x", b"lo", IFF_UP))
+        up(control, "lo")
         for number, address in enumerate(addresses, 1):
-            alias = "lo:%d" % number
-            fcntl.ioctl(control, SIOCSIFADDR, _address_request(alias, address))
-            fcntl.ioctl(control, SIOCSIFNETMASK, _address_request(alias, "255.255.255.255"))
+            set_up(control, "lo:%d" % number, address, "255.255.255.255")
     return True

@@ -27,7 +27,7 @@ from place import Directory, wait_until
 from smtp import Client, Closed, stuff
 
 SENDER = "sender@sender.example"
-ROUNDS = os.environ.get("E2E_FAULTS", "40")
+ROUNDS = os.environ.get("E2E_FAULTS", "25")
 ERRORS_MOST = 7  # that one call can have, in host.c
 YEARS = 365.25 * 86400
 
