@@ -83,7 +83,7 @@ job_disconnect(struct job *j, bool keep)
 		j->server->busy--;
 	if (keep)
 		idle_keep(j->h->idle, j->server, j->fd,
-		    j->protocol->greets ? &j->talk.smtp.offer : &none, j->group->keep_ms);
+		    j->protocol->talk->greets ? &j->talk.smtp.offer : &none, j->group->keep_ms);
 	else
 		close(j->fd);
 	j->fd = -1;
@@ -112,7 +112,7 @@ take_kept(struct job *j)
 	if (!j->protocol->keeps)
 		return false;
 	j->fd = idle_take(j->h->idle, j->server, &offer);
-	if (j->fd >= 0 && j->protocol->greets)
+	if (j->fd >= 0 && j->protocol->talk->greets)
 		j->talk.smtp.offer = offer;
 	return j->fd >= 0;
 }

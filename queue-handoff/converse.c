@@ -88,11 +88,11 @@ job_talk(struct job *j, enum said said)
 		job_end(j, HANDOFF_DOUBTED);
 		break;
 	case SAID_FAREWELL:
-		report_alarm(j, "will-not-serve", j->protocol->heard(j));
+		report_alarm(j, "will-not-serve", j->protocol->talk->heard(j));
 		job_failed(j, HANDOFF_BROKEN, 0);
 		break;
 	case SAID_NONSENSE:
-		report_alarm(j, "not-an-answer", j->protocol->heard(j));
+		report_alarm(j, "not-an-answer", j->protocol->talk->heard(j));
 		job_failed(j, HANDOFF_PROTOCOL, 0);
 		break;
 	}
@@ -129,7 +129,7 @@ on_talking(struct job *j, unsigned events)
 	if (in.len == 0)
 		return;
 	/* While our commands still wait for the kernel, no answer to them can have come whole. */
-	said = j->protocol->hear(j, in, &used);
+	said = j->protocol->talk->hear(j, in, &used);
 	if (used < in.len && said != SAID_ALL && said != SAID_FAREWELL)
 		said = SAID_NONSENSE;
 	job_talk(j, said);
@@ -242,8 +242,7 @@ job_answered(struct job *j, struct span rest)
 	if (is_any_taken(j) && server_took(j->server, loop_now(j->h->loop)))
 		report_server_back(j);
 	report_window(loop_now(j->h->loop) - j->committed);
-	job_disconnect(
-	    j, p->keeps && rest.len == 0 && (p->is_reusable == NULL || p->is_reusable(j)));
+	job_disconnect(j, p->keeps && rest.len == 0 && p->talk->is_reusable(j));
 	job_end(j, job_outcome(j));
 }
 
@@ -259,7 +258,7 @@ on_answering(struct job *j, unsigned events)
 	in = job_recv(j, octets, sizeof(octets));
 	if (in.len == 0)
 		return;
-	said = j->protocol->hear(j, in, &used);
+	said = j->protocol->talk->hear(j, in, &used);
 	if (said == SAID_ALL)
 		job_answered(j, span_from(in, used));
 	else if (said != SAID_MORE)
@@ -281,7 +280,7 @@ on_connecting(struct job *j, unsigned events)
 		job_failed(j, error == ECONNRESET ? HANDOFF_BROKEN : HANDOFF_NO_CONNECTION, error);
 		return;
 	}
-	if (j->protocol->greets) {
+	if (j->protocol->talk->greets) {
 		j->state = JOB_TALKING;
 		job_expect_within(j, j->group->reply_ms);
 		job_watch(j, WATCH_READ);
@@ -350,7 +349,7 @@ job_watch(struct job *j, unsigned flags)
 void
 job_converse(struct job *j)
 {
-	enum said said = j->protocol->begin(j, j->again);
+	enum said said = j->protocol->talk->begin(j, j->again);
 
 	if (said == SAID_MORE)
 		job_watch(j, WATCH_WRITE); /* for the connection; then the server speaks */

@@ -153,7 +153,7 @@ on_connected(void *arg, unsigned events)
 		probe_end(p, false);
 		return;
 	}
-	if (!p->group->protocol->greets) {
+	if (!p->group->protocol->talk->greets) {
 		probe_end(p, true);
 		return;
 	}

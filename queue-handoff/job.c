@@ -80,7 +80,7 @@ memory_fill(struct job *j, const struct handoff_request *r)
 	size_t recipients = r->parts.recipients.count;
 	struct buf b;
 
-	if (!memory_reserve(j, package + envelope + recipients + (p->greets ? JOB_OUT : 0)))
+	if (!memory_reserve(j, package + envelope + recipients + (p->talk->greets ? JOB_OUT : 0)))
 		return false;
 	b = buf_over(j->memory, j->memory_cap);
 	j->split = p->compose(&r->parts, &b);
@@ -90,7 +90,7 @@ memory_fill(struct job *j, const struct handoff_request *r)
 	j->envelope = span_of(j->memory + j->memory_len, envelope);
 	j->recipients = (unsigned)recipients;
 	j->verdicts = j->memory + b.len;
-	j->out = p->greets ? j->verdicts + recipients : NULL;
+	j->out = p->talk->greets ? j->verdicts + recipients : NULL;
 	return true;
 }
 

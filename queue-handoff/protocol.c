@@ -10,26 +10,13 @@
 /* ---- QMQP and QMTP: answers are netstrings --------------------------------------------------------- */
 
 static enum said
-netstring_begin(struct job *j, unsigned expected)
+netstring_begin(struct job *j, bool again)
 {
+	(void)again;
 	qmqp_reply_init(&j->talk.netstring.reply);
-	j->talk.netstring.expected = expected;
+	j->talk.netstring.expected = j->protocol->each ? j->recipients : 1;
 	j->talk.netstring.got = 0;
 	return SAID_SEND;
-}
-
-static enum said
-qmqp_begin(struct job *j, bool again)
-{
-	(void)again;
-	return netstring_begin(j, 1);
-}
-
-static enum said
-qmtp_begin(struct job *j, bool again)
-{
-	(void)again;
-	return netstring_begin(j, j->recipients);
 }
 
 static struct span
@@ -49,10 +36,10 @@ netstring_answer(struct job *j, enum qmqp_answer said)
 	struct answer answer = {.kind = kinds[said], .text = netstring_heard(j)};
 	unsigned n = j->talk.netstring.got++;
 
-	if (j->talk.netstring.expected == 1)
-		job_answer(j, 0, j->recipients, &answer);
-	else
+	if (j->protocol->each)
 		job_answer(j, n, n + 1, &answer);
+	else
+		job_answer(j, 0, j->recipients, &answer);
 }
 
 static enum said
@@ -78,6 +65,21 @@ netstring_hear(struct job *j, struct span in, size_t *used_out)
 	return SAID_MORE;
 }
 
+static bool
+netstring_is_reusable(const struct job *j)
+{
+	(void)j;
+	return true;
+}
+
+static const struct talk by_netstrings = {
+    .held_len = QMQP_HELD_BACK,
+    .begin = netstring_begin,
+    .hear = netstring_hear,
+    .heard = netstring_heard,
+    .is_reusable = netstring_is_reusable,
+};
+
 /* ---- SMTP and LMTP ---------------------------------------------------------------------------------- */
 
 /* The package is the message; the envelope goes as commands. */
@@ -96,10 +98,10 @@ message_compose(const struct parts *parts, struct buf *b)
 }
 
 static struct smtp_task
-task_of(const struct job *j, bool lmtp)
+task_of(const struct job *j)
 {
 	return (struct smtp_task){
-	    .lmtp = lmtp,
+	    .lmtp = j->protocol->each,
 	    .hostname = j->h->hostname,
 	    .envelope = j->envelope,
 	    .recipients = j->recipients,
@@ -138,9 +140,9 @@ smtp_said(struct job *j, const struct smtp_task *task, enum smtp_step step, cons
 }
 
 static enum said
-mail_begin(struct job *j, bool again, bool lmtp)
+mail_begin(struct job *j, bool again)
 {
-	struct smtp_task task = task_of(j, lmtp);
+	struct smtp_task task = task_of(j);
 	struct smtp_offer offer = j->talk.smtp.offer;
 	struct buf say = buf_over(j->out, SMTP_COMMANDS_MAX);
 
@@ -153,37 +155,13 @@ mail_begin(struct job *j, bool again, bool lmtp)
 }
 
 static enum said
-mail_hear(struct job *j, struct span in, size_t *used_out, bool lmtp)
+mail_hear(struct job *j, struct span in, size_t *used_out)
 {
-	struct smtp_task task = task_of(j, lmtp);
+	struct smtp_task task = task_of(j);
 	struct buf say = buf_over(j->out, SMTP_COMMANDS_MAX);
 
 	return smtp_said(
 	    j, &task, smtp_feed(&j->talk.smtp, &task, in, used_out, &say, on_smtp_answer, j), &say);
-}
-
-static enum said
-lmtp_begin(struct job *j, bool again)
-{
-	return mail_begin(j, again, true);
-}
-
-static enum said
-lmtp_hear(struct job *j, struct span in, size_t *used_out)
-{
-	return mail_hear(j, in, used_out, true);
-}
-
-static enum said
-smtp_row_begin(struct job *j, bool again)
-{
-	return mail_begin(j, again, false);
-}
-
-static enum said
-smtp_row_hear(struct job *j, struct span in, size_t *used_out)
-{
-	return mail_hear(j, in, used_out, false);
 }
 
 static struct span
@@ -198,54 +176,27 @@ mail_is_reusable(const struct job *j)
 	return smtp_may_serve_again(&j->talk.smtp);
 }
 
+static const struct talk by_replies = {
+    .greets = true,
+    .in_lines = true,
+    .held = {(const uint8_t *)".\r\n", 3},
+    .begin = mail_begin,
+    .hear = mail_hear,
+    .heard = mail_heard,
+    .is_reusable = mail_is_reusable,
+};
+
 /* ---- the table ---------------------------------------------------------------------------------------- */
 
 static const struct protocol protocols[] = {
-    [CONF_PROTOCOL_QMQP] = {.name = "qmqp",
-	.held_len = QMQP_HELD_BACK,
-	.memory = qmqp_memory,
-	.compose = qmqp_compose,
-	.begin = qmqp_begin,
-	.hear = netstring_hear,
-	.heard = netstring_heard},
-    [CONF_PROTOCOL_QMAIL_QUEUE] = {.name = "qmail-queue",
-	.local = true,
-	.held_len = QMQP_HELD_BACK,
-	.memory = qmqp_memory,
-	.compose = qmqp_compose,
-	.begin = qmqp_begin,
-	.hear = netstring_hear,
-	.heard = netstring_heard},
-    [CONF_PROTOCOL_QMTP] = {.name = "qmtp",
-	.keeps = true,
-	.held_len = QMQP_HELD_BACK,
-	.memory = qmtp_memory,
-	.compose = qmtp_compose,
-	.begin = qmtp_begin,
-	.hear = netstring_hear,
-	.heard = netstring_heard},
-    [CONF_PROTOCOL_LMTP] = {.name = "lmtp",
-	.greets = true,
-	.keeps = true,
-	.in_lines = true,
-	.held = {(const uint8_t *)".\r\n", 3},
-	.memory = message_memory,
-	.compose = message_compose,
-	.begin = lmtp_begin,
-	.hear = lmtp_hear,
-	.heard = mail_heard,
-	.is_reusable = mail_is_reusable},
-    [CONF_PROTOCOL_SMTP] = {.name = "smtp",
-	.greets = true,
-	.keeps = true,
-	.in_lines = true,
-	.held = {(const uint8_t *)".\r\n", 3},
-	.memory = message_memory,
-	.compose = message_compose,
-	.begin = smtp_row_begin,
-	.hear = smtp_row_hear,
-	.heard = mail_heard,
-	.is_reusable = mail_is_reusable},
+    [CONF_PROTOCOL_QMQP] = {"qmqp", &by_netstrings, qmqp_memory, qmqp_compose},
+    [CONF_PROTOCOL_QMAIL_QUEUE] = {"qmail-queue", &by_netstrings, qmqp_memory, qmqp_compose,
+	.local = true},
+    [CONF_PROTOCOL_QMTP] = {"qmtp", &by_netstrings, qmtp_memory, qmtp_compose, .keeps = true,
+	.each = true},
+    [CONF_PROTOCOL_LMTP] = {"lmtp", &by_replies, message_memory, message_compose, .keeps = true,
+	.each = true},
+    [CONF_PROTOCOL_SMTP] = {"smtp", &by_replies, message_memory, message_compose, .keeps = true},
 };
 
 const struct protocol *

@@ -21,19 +21,13 @@ enum said {
 	SAID_NONSENSE, /* not the protocol */
 };
 
-struct protocol {
-	const char *name;
+/* A way to speak, which several protocols have in common. */
+struct talk {
 	bool greets;      /* there is talk before the package, and the server begins it */
-	bool local;       /* the server is a program that qmail-queue-helper runs */
-	bool keeps;       /* a connection serves one message after another */
 	bool in_lines;    /* the package goes as lines with CR LF and dots; else as it is */
 	struct span held; /* in_lines: what is held back */
 	size_t held_len;  /* else: octets at the end of the package that are held back */
 
-	/* Octets of the package that are in memory: all but parts->file_len. */
-	size_t (*memory)(const struct parts *parts);
-	/* Writes them. Returns: octets before the range of the file; the rest stand after it. */
-	size_t (*compose)(const struct parts *parts, struct buf *b);
 	/*
 	 * A conversation begins. In: again, on a connection that has served before.
 	 * Returns: SAID_MORE, SAID_GO_ON, SAID_SEND or SAID_UNABLE.
@@ -43,8 +37,20 @@ struct protocol {
 	enum said (*hear)(struct job *j, struct span in, size_t *used_out);
 	/* Text of what has come and is no complete answer, for the log. */
 	struct span (*heard)(const struct job *j);
-	/* All is said and heard: may the connection be kept? NULL: always. */
+	/* All is said and heard: may the connection be kept? */
 	bool (*is_reusable)(const struct job *j);
+};
+
+struct protocol {
+	const char *name;
+	const struct talk *talk;
+	/* Octets of the package that are in memory: all but parts->file_len. */
+	size_t (*memory)(const struct parts *parts);
+	/* Writes them. Returns: octets before the range of the file; the rest stand after it. */
+	size_t (*compose)(const struct parts *parts, struct buf *b);
+	bool local; /* the server is a program that qmail-queue-helper runs */
+	bool keeps; /* a connection serves one message after another */
+	bool each;  /* there is an answer for each recipient; else one for all */
 };
 
 /* In: choice, of the option backend.protocol. */

@@ -28,7 +28,7 @@ send_memory(struct job *j)
 	uint64_t from = in_head(j) ? j->sent : j->sent - j->file_len;
 	/* Without a file in between all memory goes at once, but for what is held back. */
 	bool to_file = in_head(j) && j->file_len > 0;
-	uint64_t to = to_file ? j->split : j->memory_len - j->protocol->held_len;
+	uint64_t to = to_file ? j->split : j->memory_len - j->protocol->talk->held_len;
 
 	return send(
 	    j->fd, j->memory + from, (size_t)(to - from), MSG_NOSIGNAL | (to_file ? MSG_MORE : 0));
@@ -54,7 +54,7 @@ send_file(struct job *j)
 static enum send_status
 send_as_it_is(struct job *j)
 {
-	uint64_t stop = job_package_len(j) - j->protocol->held_len;
+	uint64_t stop = job_package_len(j) - j->protocol->talk->held_len;
 	uint64_t turn = 0;
 
 	while (j->sent < stop && turn < TURN_MAX) {
@@ -151,7 +151,7 @@ send_in_lines(struct job *j)
 enum send_status
 job_send_package(struct job *j)
 {
-	return j->protocol->in_lines ? send_in_lines(j) : send_as_it_is(j);
+	return j->protocol->talk->in_lines ? send_in_lines(j) : send_as_it_is(j);
 }
 
 /* ---- the end ---------------------------------------------------------------------------------------- */
@@ -161,7 +161,9 @@ job_send_commit(struct job *j)
 {
 	const struct protocol *p = j->protocol;
 	struct span held =
-	    p->in_lines ? p->held : span_of(j->memory + j->memory_len - p->held_len, p->held_len);
+	    p->talk->in_lines
+		? p->talk->held
+		: span_of(j->memory + j->memory_len - p->talk->held_len, p->talk->held_len);
 
 	while (j->held_sent < held.len) {
 		ssize_t n =
