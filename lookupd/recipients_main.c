@@ -42,7 +42,8 @@ struct arguments {
 static const char usage_text[] =
     "usage: gatehouse-recipients compile [-f gatehouse.conf] -o recipients.cdb [--postmaster "
     "ADDRESS]\n"
-    "           [--force] [--max-loss PERCENT] [--watch[=SECONDS]] SOURCE...\n"
+    "           [--force] [--max-loss PERCENT] [--shard-size OCTETS] [--watch[=SECONDS]]\n"
+    "           SOURCE...\n"
     "       gatehouse-recipients query [--postmaster ADDRESS] recipients.cdb ADDRESS...\n"
     "       gatehouse-recipients info recipients.cdb\n"
     "       gatehouse-recipients dump recipients.cdb\n"
@@ -55,19 +56,21 @@ static const char usage_text[] =
     "           [--rate N] [--connections N] [--from ADDRESS]\n"
     "A SOURCE is KIND:PATH. See gatehouse-recipients(8).\n";
 
-static int
-usage(void)
-{
-	fputs(usage_text, stderr);
-	return EX_USAGE;
-}
-
 static void
 complain(const char *what, struct span detail)
 {
 	struct report report = {.to = stderr};
 
 	report_error(&report, NULL, 0, what, detail);
+}
+
+/* In: what is wrong; detail, or NULL. */
+static int
+usage(const char *what, const char *detail)
+{
+	complain(what, span_str(detail));
+	fputs("See gatehouse-recipients --help.\n", stderr);
+	return EX_USAGE;
 }
 
 /* Returns: NULL after saying why; *status_out is then the exit status. */
@@ -108,7 +111,7 @@ command_compile(const struct arguments *a)
 	};
 
 	if (a->output == NULL)
-		return usage();
+		return usage("compile needs the file to write, -o recipients.cdb", NULL);
 	return a->watch ? watch_sources(&options, (unsigned)a->every_s, stderr)
 	                : compile(&options, stderr);
 }
@@ -243,8 +246,9 @@ run_audit(const struct arguments *a, const struct database *db, const struct ove
 static int
 command_audit(const struct arguments *a)
 {
-	return a->audit.server != NULL ? with_overlay(a, a->database, EX_TEMPFAIL, run_audit)
-	                               : usage();
+	if (a->audit.server == NULL)
+		return usage("audit needs whom to ask, --smtp or --lmtp", NULL);
+	return with_overlay(a, a->database, EX_TEMPFAIL, run_audit);
 }
 
 /* Which options a command takes. */
@@ -451,13 +455,22 @@ parse_arguments(const struct command *command, int argc, char **argv, struct arg
 			return fputs(usage_text, stdout), -1;
 		while (i < TAKERS && takers[i].option != option)
 			i++;
-		if (i == TAKERS || !(command->takes & takers[i].takes) ||
-		    !takers[i].take(a, optarg))
-			return usage();
+		if (i == TAKERS) /* getopt_long() has said why */
+			return usage("the command line is wrong", command->name);
+		if (!(command->takes & takers[i].takes))
+			return usage("an option that this command does not take", argv[optind - 1]);
+		if (!takers[i].take(a, optarg))
+			return EX_USAGE;
 	}
 	a->rest = (const char *const *)argv + optind;
 	a->rest_count = (size_t)(argc - optind);
-	return a->rest_count < command->least || a->rest_count > command->most ? usage() : EX_OK;
+	if (a->rest_count < command->least)
+		return usage("something is missing behind the command", command->name);
+	if (a->rest_count > command->most)
+		return usage(
+		    "more words than the command takes; one with blanks in it needs quotes",
+		    a->rest[command->most]);
+	return EX_OK;
 }
 
 int
@@ -481,5 +494,7 @@ main(int argc, char **argv)
 			status = EX_TEMPFAIL;
 		return status < 0 ? EX_OK : status;
 	}
-	return usage();
+	if (argc < 2)
+		return usage("which command?", NULL);
+	return usage("there is no such command", argv[1]);
 }

@@ -331,6 +331,25 @@ class Overlay(unittest.TestCase):
             self.assertEqual(status("new@example.com"), "550 5.1.1")
 
 
+class OverAge(unittest.TestCase):
+    def test_over_age(self):
+        """Promise P5: who is not in a database that nobody makes anew is deferred."""
+        with Scripted() as backend, \
+                Gatehouse(backend.port, options={"recipients_max_age": 1}) as gateway, \
+                gateway.client() as client:
+
+            def statuses():
+                client.command("RSET")
+                return [r.status for r in client.envelope("s@sender.example", [
+                    "nobody@example.com", "alice@example.com"])[1:]]
+
+            wait_until(lambda: statuses()[0].startswith("451"), "the database to be old")
+            self.assertEqual(statuses()[1], "250 2.1.5")
+            gateway.wait_event("database_over_age")
+            gateway.compile(LIST)
+            wait_until(lambda: statuses()[0] == "550 5.1.1", "the new database")
+
+
 class Observed(unittest.TestCase):
     def test_observed(self):
         """Accepted, and logged as what it would have been; foreign domains stay refused."""
