@@ -196,6 +196,7 @@ SRC_lookupd := \
 	lookupd/serve.c \
 	lookupd/serve_answer.c \
 	lookupd/serve_files.c \
+	lookupd/shortcut.c \
 	lookupd/source.c \
 	lookupd/tree.c \
 	lookupd/vpasswd.c \

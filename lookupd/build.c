@@ -11,6 +11,7 @@
 #include "lib/bug.h"
 
 #include "lookupd/cdbfile.h"
+#include "lookupd/shortcut.h"
 
 enum {
 	HEADER_FIXED_MAX = 256,
@@ -193,6 +194,7 @@ static int
 write_records(struct maker *m, const struct collection *c, const struct build_facts *facts)
 {
 	struct records_at at = {0};
+	uint8_t octets[SHORTCUT_MAX];
 
 	if (write_header(m, c, facts) < 0 || write_canary(m) < 0)
 		return -1;
@@ -202,9 +204,12 @@ write_records(struct maker *m, const struct collection *c, const struct build_fa
 	for (const struct collected_domain *d = c->first_domain; d != NULL; d = d->next)
 		if (write_collected_domain(m, c, d) < 0)
 			return -1;
-	while (records_next(&c->records, &at))
-		if (maker_add(m, at.key, at.value) < 0)
+	while (records_next(&c->records, &at)) {
+		struct buf room = BUF_OVER(octets);
+
+		if (maker_add(m, at.key, shortcut(c, at.key, at.value, &room)) < 0)
 			return -1;
+	}
 	return 0;
 }
 

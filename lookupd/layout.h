@@ -159,6 +159,7 @@ enum { LAYOUT_BITS_LEN = 32, LAYOUT_LAST_BIT = 255 };
 enum {
 	CONTROLLER_FIXED,  /* leaf */
 	CONTROLLER_TARGET, /* the files of a user; layout in record_box.c */
+	CONTROLLER_KNOWN, /* the same, and before it the leaf that a box without extension comes to */
 };
 enum { CONTROLLER_DIRECTORIES = 1 /* q records exist */ };
 

@@ -66,6 +66,13 @@ enum lookup_from {
 void lookup_octets(const struct database *db, struct span address, enum lookup_from from,
     struct lookup_trace *trace, struct lookup_result *r_out);
 
+/*
+ * The leaf that a box comes to which has nothing behind the name that led to its controller.
+ * In: db, of which only records of files are asked.
+ * Returns: empty when it is a table, or no record says it, or something is wrong.
+ */
+struct span lookup_box_leaf(const struct database *db, struct span controller);
+
 /* Asks for the canary by the ordinary steps. Returns: whether the database answers as it must. */
 bool lookup_canary(const struct database *db);
 

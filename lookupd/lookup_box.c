@@ -19,6 +19,7 @@ struct box {
 	/* dash and extension as they stand in file names: dots are colons, "//" is "/" */
 	uint8_t file[2 * BOX_MAX];
 	size_t dash_len, safe_len;
+	struct span *leaf_out; /* NULL, or what follow() gives instead of deciding by it */
 	/* The extension itself, for a table behind the file. */
 	uint8_t ext_octets[2 * BOX_MAX];
 	struct span ext;
@@ -417,10 +418,14 @@ static enum step
 follow(struct box *b, struct span value)
 {
 	struct leaf leaf;
+	bool table = leaf_decode(value, &leaf) == RECORD_OK && leaf.verdict == LEAF_TABLE;
 
-	if (leaf_decode(value, &leaf) == RECORD_OK && leaf.verdict == LEAF_TABLE)
-		return follow_table(b, leaf.next_table);
-	return lookup_leaf(b->q, value, MATCH_BOX);
+	if (b->leaf_out != NULL) {
+		if (!table)
+			*b->leaf_out = value;
+		return STEP_DECIDED;
+	}
+	return table ? follow_table(b, leaf.next_table) : lookup_leaf(b->q, value, MATCH_BOX);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------------- */
@@ -433,6 +438,9 @@ apply_controller(struct box *b)
 
 	if (b->controller.kind == CONTROLLER_FIXED)
 		return lookup_leaf(b->q, b->controller.fixed, MATCH_BOX);
+	/* Who wants to see the records is led by way of them. */
+	if (b->controller.known.len > 0 && b->rest.len == 0 && b->q->trace == NULL)
+		return lookup_leaf(b->q, b->controller.known, MATCH_BOX);
 	if (b->controller.dash.len + b->controller.pre.len > BOX_MAX)
 		return lookup_record_trouble(b->q, RECORD_MALFORMED);
 	compose_file(b);
@@ -457,6 +465,7 @@ lookup_step_box(struct question *q)
 	struct span prefix;
 
 	b.q = q;
+	b.leaf_out = NULL;
 	if (find_boxes(&b) == CDBFILE_BAD || find_prefix(&b, &prefix) == STEP_DECIDED)
 		return STEP_DECIDED;
 	if (prefix.len > 0) {
@@ -471,4 +480,26 @@ lookup_step_box(struct question *q)
 	if (b.of->unreadable)
 		return lookup_verdict(q, LEAF_DEFER, MATCH_BOX);
 	return find_controller(&b) == STEP_DECIDED ? STEP_DECIDED : apply_controller(&b);
+}
+
+struct span
+lookup_box_leaf(const struct database *db, struct span controller)
+{
+	static const struct domain none;
+	struct lookup_result r;
+	BUF_ROOM struct question q;
+	BUF_ROOM struct box b;
+	struct span leaf = span_of(NULL, 0);
+
+	q.db = db;
+	q.trace = NULL;
+	q.r = &r;
+	q.record = &none;
+	b.q = &q;
+	b.leaf_out = &leaf;
+	b.name = b.rest = leaf;
+	if (controller_decode(controller, &b.controller) == RECORD_OK &&
+	    b.controller.kind == CONTROLLER_TARGET && b.controller.known.len == 0)
+		(void)apply_controller(&b);
+	return leaf;
 }

@@ -115,7 +115,8 @@ void lengths_set(uint8_t set[LAYOUT_BITS_LEN], size_t len, size_t from);
 /* ---- boxes ---- */
 
 struct controller {
-	uint8_t kind;      /* CONTROLLER_ */
+	uint8_t kind;      /* CONTROLLER_FIXED or CONTROLLER_TARGET */
+	struct span known; /* of the latter: what a box without extension comes to; empty: ask */
 	struct span fixed; /* a leaf */
 	/* CONTROLLER_TARGET: */
 	uint32_t target;

@@ -77,6 +77,11 @@ controller_decode(struct span value, struct controller *c_out)
 	case CONTROLLER_FIXED:
 		c_out->fixed = span_of(c.p, c.left);
 		return RECORD_OK;
+	case CONTROLLER_KNOWN:
+		if (!take_counted(&c, &c_out->known))
+			return RECORD_MALFORMED;
+		c_out->kind = CONTROLLER_TARGET;
+		/* fall through */
 	case CONTROLLER_TARGET:
 		if (!take_target(&c, c_out))
 			return RECORD_MALFORMED;
@@ -91,11 +96,14 @@ controller_decode(struct span value, struct controller *c_out)
 void
 controller_put(struct buf *b, const struct controller *c)
 {
-	buf_put_u8(b, c->kind);
 	if (c->kind == CONTROLLER_FIXED) {
+		buf_put_u8(b, CONTROLLER_FIXED);
 		buf_put_span(b, c->fixed);
 		return;
 	}
+	buf_put_u8(b, c->known.len > 0 ? CONTROLLER_KNOWN : CONTROLLER_TARGET);
+	if (c->known.len > 0)
+		put_counted(b, c->known);
 	buf_put_u32(b, c->target);
 	buf_put_u8(b, c->none);
 	buf_put_u8(b, c->flags);
