@@ -24,12 +24,15 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -61,6 +64,8 @@ struct control {
 
 static struct control *control;
 static const char *path, *self;
+static const char *lacks;  /* what this kernel does not have: seccomp or landlock */
+static const char *syslog; /* where /dev/log is */
 
 __attribute__((constructor)) static void
 begin(void)
@@ -70,6 +75,8 @@ begin(void)
 
 	path = getenv("HOST_CONTROL");
 	self = getenv("LD_PRELOAD");
+	lacks = getenv("HOST_LACKS");
+	syslog = getenv("HOST_SYSLOG");
 	fd = path != NULL ? open(path, O_RDWR | O_CLOEXEC) : -1;
 	if (fd < 0)
 		return;
@@ -379,6 +386,13 @@ int
 connect(int fd, const struct sockaddr *to, socklen_t len)
 {
 	NEXT(connect);
+	const struct sockaddr_un *un = (const struct sockaddr_un *)to;
+	struct sockaddr_un other = {.sun_family = AF_UNIX};
+
+	if (syslog != NULL && to->sa_family == AF_UNIX && strcmp(un->sun_path, "/dev/log") == 0) {
+		snprintf(other.sun_path, sizeof(other.sun_path), "%s", syslog);
+		return next(fd, (const struct sockaddr *)&other, sizeof(other));
+	}
 	return fails("connect",
 		   ERRORS(ECONNREFUSED, EADDRNOTAVAIL, ENETDOWN, EHOSTUNREACH, ETIMEDOUT, EAGAIN))
 	           ? -1
@@ -483,12 +497,59 @@ mmap(void *at, size_t len, int protection, int flags, int fd, off_t offset)
 	                                     : next(at, len, protection, flags, fd, offset);
 }
 
+/* ---- confinement -------------------------------------------------------------------------------------- */
+
+static bool
+lacking(const char *what)
+{
+	return lacks != NULL && strcmp(lacks, what) == 0;
+}
+
+int
+prctl(int option, ...)
+{
+	NEXT(prctl);
+	va_list rest;
+	unsigned long a[4];
+
+	va_start(rest, option);
+	for (int i = 0; i < 4; i++)
+		a[i] = va_arg(rest, unsigned long);
+	va_end(rest);
+	if (option == PR_SET_SECCOMP && lacking("seccomp")) {
+		errno = EINVAL;
+		return -1;
+	}
+	return next(option, a[0], a[1], a[2], a[3]);
+}
+
+long
+syscall(long number, ...)
+{
+	NEXT(syscall);
+	va_list rest;
+	long a[6];
+
+	va_start(rest, number);
+	for (int i = 0; i < 6; i++)
+		a[i] = va_arg(rest, long);
+	va_end(rest);
+	if ((number == SYS_seccomp && lacking("seccomp")) ||
+	    (number == SYS_landlock_create_ruleset && lacking("landlock"))) {
+		errno = ENOSYS;
+		return -1;
+	}
+	return next(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
+/* ---- the environment ------------------------------------------------------------------------------------ */
+
 /* Programs get an environment of the supervisor's making; this one goes with it. */
 int
 execve(const char *program, char *const argv[], char *const environment[])
 {
 	NEXT(execve);
-	static char preload[4096 + 16], where[4096 + 16];
+	static char preload[4096 + 16], where[4096 + 16], without[64];
 	char *more[16];
 	size_t count = 0;
 
@@ -502,6 +563,10 @@ execve(const char *program, char *const argv[], char *const environment[])
 	snprintf(where, sizeof(where), "HOST_CONTROL=%s", path);
 	more[count++] = preload;
 	more[count++] = where;
+	if (lacks != NULL) {
+		snprintf(without, sizeof(without), "HOST_LACKS=%s", lacks);
+		more[count++] = without;
+	}
 	more[count] = NULL;
 	return next(program, argv, more);
 }

@@ -14,7 +14,9 @@ REALTIME, BOOTTIME, PROGRAM, KIND, AT, CHOICE, SEEN, DONE, WHERE, ROOM, WRITTEN,
 
 
 class Host:
-    def __init__(self):
+    """In: lacks, "seccomp" or "landlock", which its kernel has not; syslog, where its /dev/log is."""
+
+    def __init__(self, lacks=None, syslog=None):
         self.directory = Directory("host")
         path = self.directory.write("control", bytes(4096))
         os.chmod(path, 0o666)
@@ -22,6 +24,10 @@ class Host:
         self.page = mmap.mmap(self.file.fileno(), 4096)
         library = helper("tests/e2e/host.c", "-shared", "-fPIC")
         self.environment = dict(os.environ, LD_PRELOAD=library, HOST_CONTROL=path)
+        if lacks is not None:
+            self.environment["HOST_LACKS"] = lacks
+        if syslog is not None:
+            self.environment["HOST_SYSLOG"] = syslog
 
     def __enter__(self):
         return self

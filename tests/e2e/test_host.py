@@ -410,5 +410,66 @@ class Clocks(Place):
         self.assertEqual(len(self.backend.packages), before)
 
 
+class Kernel(unittest.TestCase):
+    """Row 301: a kernel without what confines the programs."""
+
+    def test_row_301_without_landlock(self):
+        """It is the second fence: they serve, and say that it is not there."""
+        with Host(lacks="landlock") as host, Scripted() as backend, \
+                Gatehouse(backend.port, host=host) as gateway:
+            self.assertEqual({line["confinement"].replace("user,chroot,", "")
+                              for line in gateway.events("started")}, {"seccomp"})
+            self.assertEqual(gateway.deliver(["alice@example.com"], messages.simple()).code, 250)
+
+    def test_row_301_without_seccomp(self):
+        """No program serves; nobody is greeted."""
+        with Host(lacks="seccomp") as host, Scripted() as backend:
+            gateway = Gatehouse(backend.port, host=host)
+            gateway.wait_event = lambda *_, **__: None
+            try:
+                gateway.start()
+                wait_until(lambda: gateway.events("confinement_failed", by="smtpd"),
+                           "workers that do not serve")
+                self.assertEqual(gateway.events("started"), [])
+                with Client(gateway.port, greet=False, patience=1) as client:
+                    self.assertRaises(TimeoutError, client.reply)
+            finally:
+                gateway.destroy()
+
+
+class Syslog(unittest.TestCase):
+    def test_row_299_blocked_and_gone(self):
+        """Lines are dropped and counted, nobody waits; when it comes back it is told again."""
+        directory = Directory("syslog")
+        self.addCleanup(directory.remove)
+        path = directory.join("log")
+        with Host(syslog=path) as host, Scripted() as backend, \
+                socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as blocked:
+            blocked.bind(path)
+            gateway = Gatehouse(backend.port, host=host, options={"log": '"syslog"'})
+            gateway.wait_event = lambda *_, **__: wait_until(
+                lambda: gateway.tell("status")[0] == 0, "the gateway")
+            try:
+                gateway.start()
+                self.deliver(gateway, 20)
+                lost = gateway.tell("status")[1]
+                self.assertRegex(lost, r"gatehouse\.log_lines_lost [1-9]")
+                blocked.close()
+                os.unlink(path)
+                self.deliver(gateway, 5)
+                with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as again:
+                    again.bind(path)
+                    again.settimeout(60)
+                    self.deliver(gateway, 1)
+                    while b"event=transaction" not in again.recv(65536):
+                        pass
+            finally:
+                gateway.destroy()
+
+    def deliver(self, gateway, count):
+        for _ in range(count):
+            self.assertEqual(gateway.deliver(["alice@example.com"], messages.simple()).code, 250)
+
+
 if __name__ == "__main__":
     unittest.main()
