@@ -97,6 +97,8 @@ def start_tls_now(client):
 class Place(unittest.TestCase):
     """A gateway on such a host, with names and a certificate; a message in a memory file."""
 
+    FURTHER = {}
+
     @classmethod
     def setUpClass(cls):
         cls.directory = Directory("faults")
@@ -110,7 +112,7 @@ class Place(unittest.TestCase):
             cls.messages.append(cls.signer.sign(messages.of_size(40000)))
         cls.host = Host()
         cls.backend = Scripted()
-        options = dict(OPTIONS, **certificate(cls.directory, "ecdsa"))
+        options = {**OPTIONS, **cls.FURTHER, **certificate(cls.directory, "ecdsa")}
         options["dns.servers"] = '{ "%s" }' % cls.names.address
         cls.gateway = Gatehouse(cls.backend.port, options=options, host=cls.host).start()
 
@@ -285,7 +287,10 @@ class Resources(Place):
 
 
 class Clocks(Place):
-    """Rows F35 and F36."""
+    """Rows F35 and F36. No wait ends by itself while a test lasts."""
+
+    FURTHER = {"limits.reply_budget": 540, "backend.reply_timeout": 300,
+               "backend.write_timeout": 300}
 
     STATES = ("connected", "EHLO", "MAIL", "RCPT", "DATA", "content", "back end")
 
@@ -386,6 +391,7 @@ class Clocks(Place):
             self.assertTrue(reached.wait(60))
             self.host.suspend(3600)
             self.assertIn(client.reply().status, ("451 4.4.2", "451 4.3.2", "451 4.3.0"))
+        self.gateway.wait_event("backend_failed", step="send")
         go.set()
         self.assertTrue(ended.wait(60))
         self.assertNotEqual(b"".join(rest)[-1:], b",")
