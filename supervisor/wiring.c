@@ -104,10 +104,14 @@ on_mend(void *arg)
 		c->broken[id] = 0;
 		if (peer == NULL || !link_alive(c->control))
 			continue;
-		if (link_both(c, peer) == 0)
-			log_mended(c, peer);
-		else
+		if (link_both(c, peer) != 0) {
 			mend_later(c, peer);
+			continue;
+		}
+		/* The other end has seen it end, too. */
+		if (peer->broken[c->id] == c->instance)
+			peer->broken[c->id] = 0;
+		log_mended(c, peer);
 	}
 }
 
