@@ -377,11 +377,12 @@ class Clocks(Place):
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             reached.set()
             go.wait(60)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+            # What the kernel still had to send may come, slowly; some of it tells enough.
+            connection.settimeout(0.5)
             try:
-                while not rest or rest[-1]:
+                while len(rest) < 20 and (not rest or rest[-1]):
                     rest.append(connection.recv(1 << 20))
-            finally:  # after a reset, too
+            finally:  # after a reset or silence, too
                 ended.set()
 
         self.backend.behaviour = behaviour
@@ -394,7 +395,7 @@ class Clocks(Place):
         self.gateway.wait_event("backend_failed", step="send")
         go.set()
         self.assertTrue(ended.wait(60))
-        self.assertNotEqual(b"".join(rest)[-1:], b",")
+        self.assertLess(len(b"".join(rest)), len(content.replace(b"\r\n", b"\n")))
         self.check_serves("a suspension before the commit")
 
     def test_row_F36_suspended_after_the_commit(self):
