@@ -32,7 +32,7 @@ ERRORS_MOST = 7  # that one call can have, in host.c
 YEARS = 365.25 * 86400
 
 # Nobody waits longer than that for a program that will not answer: the clock is moved then.
-HANG = 2
+HANG = 6
 
 OPTIONS = {
     "workers": 1,
