@@ -82,7 +82,12 @@ on_file(struct program *prog, const struct msg_file *file, int fd)
 static void
 on_file_gone(struct program *prog, const struct msg_file_gone *gone)
 {
-	if (gone->kind == FILE_OVERLAY)
+	if (gone->kind != FILE_OVERLAY)
+		return;
+	if (gone->refused)
+		serve_overlay_refused(
+		    prog->state, gone->name, "it cannot be opened, or others could write it");
+	else
 		serve_overlay_gone(prog->state, gone->name);
 }
 

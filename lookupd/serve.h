@@ -86,6 +86,9 @@ void serve_previous(struct serve *s, struct span name, int fd);
 /* The overlay, as soon as the database that it belongs to is in service. Takes ownership of fd. */
 void serve_overlay(struct serve *s, struct span name, int fd);
 
+/* There is one that is no good: what is in service stays. In: reason, a static text. */
+void serve_overlay_refused(struct serve *s, struct span name, const char *reason);
+
 /* There is none any more: the same as an empty one. */
 void serve_overlay_gone(struct serve *s, struct span name);
 

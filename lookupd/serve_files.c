@@ -71,21 +71,29 @@ take_coming_overlay(struct serve *s)
 	s->overlay_bad = false;
 }
 
+/* Promise P5: where there is none, who is not in the database may be in this one. */
+void
+serve_overlay_refused(struct serve *s, struct span name, const char *reason)
+{
+	struct log_line l;
+
+	s->overlay_bad = s->overlay == NULL && s->coming == NULL;
+	log_begin(&l, EVENT_overlay_refused);
+	log_span(&l, "path", name);
+	log_str(&l, "reason", reason);
+	log_end(&l);
+}
+
 void
 serve_overlay(struct serve *s, struct span name, int fd)
 {
 	const char *error;
 	struct overlay *o = overlay_read(fd, &error);
 	char detail[80];
-	struct log_line l;
 
 	close(fd);
 	if (o == NULL) {
-		s->overlay_bad = s->overlay == NULL && s->coming == NULL;
-		log_begin(&l, EVENT_overlay_refused);
-		log_span(&l, "path", name);
-		log_str(&l, "reason", error);
-		log_end(&l);
+		serve_overlay_refused(s, name, error);
 		s->on_overlay(s->arg, false, error);
 		return;
 	}

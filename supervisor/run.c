@@ -46,7 +46,8 @@ struct gatehouse {
 	struct timer ready_deadline, status_deadline, file_watch;
 	struct deferred give_up_coming, reload_again;
 	struct stat recipients, overlay; /* as last given to lookupd */
-	unsigned overlay_missed;         /* looks in a row that did not find it */
+	bool recipients_refused;
+	unsigned overlay_missed; /* looks in a row that did not find it */
 	bool stopping;
 	bool reloading; /* one is under way, and not answered yet */
 	bool again;     /* and another was asked for meanwhile */
@@ -70,6 +71,7 @@ make_generation(struct gatehouse *gh, struct conf *conf, FILE *report)
 		return NULL;
 	}
 	stat(conf->top.recipients, &gh->recipients);
+	gh->recipients_refused = check_recipients_file(conf->top.recipients) != NULL;
 	gh->overlay = (struct stat){0}; /* given once more than needed, which does no harm */
 	g = generation_start(
 	    &gh->around, ++gh->generations, conf, &listeners, gh->serving != NULL, &hooks, gh);
@@ -81,8 +83,8 @@ make_generation(struct gatehouse *gh, struct conf *conf, FILE *report)
 /* ---- the recipients file ------------------------------------------------------------------------------ */
 
 /*
- * Whether there is a new file under the name, or new content in it. While a rename by hand is
- * half done, what is served stays.
+ * Whether there is a new file under the name, new content in it, or another owner or mode. While
+ * a rename by hand is half done, what is served stays.
  * In: *seen, how it was; out: how it is.
  */
 static bool
@@ -94,7 +96,9 @@ has_changed(const char *path, struct stat *seen)
 		return false;
 	if (now.st_ino == seen->st_ino && now.st_dev == seen->st_dev &&
 	    now.st_size == seen->st_size && now.st_mtim.tv_sec == seen->st_mtim.tv_sec &&
-	    now.st_mtim.tv_nsec == seen->st_mtim.tv_nsec)
+	    now.st_mtim.tv_nsec == seen->st_mtim.tv_nsec &&
+	    now.st_ctim.tv_sec == seen->st_ctim.tv_sec &&
+	    now.st_ctim.tv_nsec == seen->st_ctim.tv_nsec)
 		return false;
 	*seen = now;
 	return true;
@@ -128,25 +132,36 @@ overlay_path(const struct gatehouse *gh, char *path, size_t cap)
 	return n > 0 && (size_t)n < cap ? path : "";
 }
 
+/* One that was refused for who may write it, or its directory, is looked at until that is mended. */
+static void
+look_at_database(struct gatehouse *gh)
+{
+	const char *path = gh->serving->conf->top.recipients, *wrong;
+	bool changed = has_changed(path, &gh->recipients);
+
+	if (!changed && !gh->recipients_refused)
+		return;
+	wrong = check_recipients_file(path);
+	gh->recipients_refused = wrong != NULL;
+	if (wrong == NULL)
+		generation_pass_recipients(gh->serving);
+	else if (changed)
+		log_event1(EVENT_recipients_refused, "reason", wrong);
+}
+
 /* What is new goes to lookupd, which decides whether to take it. */
 static void
 look_at_recipients(void *arg)
 {
 	struct gatehouse *gh = arg;
-	const char *wrong, *overlay;
+	const char *overlay;
 	char path[4096];
 
 	timer_set(gh->loop, &gh->file_watch, WATCH_MS, look_at_recipients, gh);
 	if (gh->serving == NULL)
 		return;
 	/* The database first: a change that it has folded in is gone from the overlay. */
-	if (has_changed(gh->serving->conf->top.recipients, &gh->recipients)) {
-		wrong = check_recipients_file(gh->serving->conf->top.recipients);
-		if (wrong != NULL)
-			log_event1(EVENT_recipients_refused, "reason", wrong);
-		else
-			generation_pass_recipients(gh->serving);
-	}
+	look_at_database(gh);
 	overlay = overlay_path(gh, path, sizeof(path));
 	if (has_changed(overlay, &gh->overlay))
 		generation_pass_overlay(gh->serving, overlay);

@@ -182,10 +182,14 @@ void
 setup_send_optional(struct child *c, enum file_kind kind, const char *path)
 {
 	struct msg_file m = {.kind = (uint8_t)kind, .count = 1, .name = span_str(path)};
+	struct msg_file_gone refused = {
+	    .kind = (uint8_t)kind, .refused = 1, .name = span_str(path)};
 	int fd = open_trusted(path);
 
-	if (fd < 0 && errno != ENOENT)
+	if (fd < 0 && errno != ENOENT) {
 		log_event_errno(EVENT_file_refused, "path", path, errno);
+		link_send(c->control, MSG_file_gone, &refused, -1);
+	}
 	if (fd >= 0 && link_send(c->control, MSG_file, &m, fd))
 		c->files_open++;
 }

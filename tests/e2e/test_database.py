@@ -142,6 +142,8 @@ class Database(unittest.TestCase):
         self.gateway.wait_event("recipients_refused")
         with self.gateway.client() as client:
             wait_until(lambda: self.answer(client, "alice@example.com") == "451 4.4.3", "451 4.4.3")
+            os.chmod(self.gateway.directory.join("recipients.cdb"), 0o644)
+            wait_until(lambda: self.answer(client, "alice@example.com") == "250 2.1.5", "250 2.1.5")
 
     @needs_root
     def test_row_F42_wrong_owner(self):
@@ -329,6 +331,30 @@ class Overlay(unittest.TestCase):
             self.assertEqual(gateway.wait_event("overlay_gone")["entries"], "2")
             self.assertEqual(status("alice@example.com"), "250 2.1.5")
             self.assertEqual(status("new@example.com"), "550 5.1.1")
+
+    def test_overlay_that_cannot_be_believed(self):
+        """Promise P5: after a restart nobody is refused who may be in it."""
+        with Scripted() as backend, \
+                Gatehouse(backend.port, options={
+                    "limits.junk": 100000, "limits.unknown_recipients": 10000}) as gateway, \
+                gateway.client() as client:
+
+            def status(recipient):
+                client.command("RSET")
+                return client.envelope("s@sender.example", [recipient])[1].status
+
+            self.tell(gateway, "add", "new@example.com")
+            wait_until(lambda: status("new@example.com") == "250 2.1.5", "the overlay")
+            overlay = gateway.directory.join("recipients.cdb.overlay")
+            os.chmod(overlay, 0o666)
+            gateway.wait_event("overlay_refused")
+            self.assertEqual(status("new@example.com"), "250 2.1.5")
+            gateway.wait_restarted("lookupd", gateway.kill("lookupd"))
+            wait_until(lambda: status("alice@example.com") == "250 2.1.5", "the database")
+            self.assertEqual(status("new@example.com")[:3], "451")
+            os.chmod(overlay, 0o644)
+            wait_until(lambda: status("new@example.com") == "250 2.1.5", "the overlay")
+            self.assertEqual(status("nobody@example.com"), "550 5.1.1")
 
 
 class OverAge(unittest.TestCase):

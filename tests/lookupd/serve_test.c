@@ -874,6 +874,9 @@ an_overlay_that_is_removed_is_an_empty_one(void **state)
 	assert_int_equal(answer_to("new@example.com"), RCPT_TROUBLE);
 	serve_overlay_gone(&serve, SPAN("/r.cdb.overlay"));
 	assert_int_equal(answer_to("new@example.com"), RCPT_UNKNOWN_USER);
+	serve_overlay_refused(&serve, SPAN("/r.cdb.overlay"), "because");
+	assert_int_equal(answer_to("new@example.com"), RCPT_TROUBLE);
+	serve_overlay_gone(&serve, SPAN("/r.cdb.overlay"));
 	/* Nor does one that still waits for its database come back. */
 	give_overlay("+new@example.com\n", 0);
 	give_overlay("+new@example.com\n", 11);
