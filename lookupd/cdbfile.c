@@ -4,6 +4,8 @@
 #include <endian.h>
 #include <stdlib.h>
 
+#include "lib/buf.h"
+
 enum { SLOT_LEN = 8, RECORD_HEAD = 8 };
 
 bool
@@ -169,7 +171,7 @@ slot_used(const struct slots *s, size_t i)
 static bool
 run_ok(const struct slots *s, size_t from, size_t len, uint32_t probes_max)
 {
-	uint32_t hashes[RUN_MAX];
+	BUF_ROOM uint32_t hashes[RUN_MAX]; /* clearing it for each run took most of the time */
 	size_t same = 1;
 
 	if (len <= probes_max || len > RUN_MAX)
