@@ -52,6 +52,10 @@ LIBS_supervisor := -lconfuse
 LIBS_tlsd := -ltls -lssl -lcrypto
 LIBS_lookupd := -lcdb
 LIBS_validators := -lspf2 -lopendkim -lcrypto -lpsl
+# A fork copies a dozen mappings for each shared object, and validator forks for each message: it has
+# most of them inside. Those that are mended most often, libc and libcrypto, stay shared.
+LIBS_validator := -Wl,--gc-sections -Wl,-Bstatic -lspf2 -lopendkim -lpsl $(LIBS_lib) -lunistring \
+	-lresolv -lbsd -lmd -ldb -Wl,-Bdynamic -lcrypto
 LIBS_resolverd := -lunbound -levent
 
 include sources.mk
@@ -129,7 +133,7 @@ $(LIBEXEC)/lookupd: $(O)/lookupd/main.o $(O)/lookupd.a $(O)/lib.a
 $(LIBEXEC)/validators: $(O)/validators/main.o $(O)/validators.a $(O)/lib.a
 	$(LINK) $(LIBS_validators) $(LIBS_lib)
 $(LIBEXEC)/validator: $(O)/validators/child_main.o $(O)/validators.a $(O)/lib.a
-	$(LINK) $(LIBS_validators) $(LIBS_lib)
+	$(LINK) $(LIBS_validator)
 $(LIBEXEC)/resolverd: $(O)/resolverd/main.o $(O)/resolverd.a $(O)/lib.a
 	$(LINK) $(LIBS_resolverd) $(LIBS_lib)
 $(LIBEXEC)/queue-handoff: $(O)/queue-handoff/main.o $(O)/queue-handoff.a $(O)/lib.a

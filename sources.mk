@@ -227,6 +227,7 @@ SRC_validators := \
 	validators/fingerprint.c \
 	validators/facts.c \
 	validators/from.c \
+	validators/job_log.c \
 	validators/job_queue.c \
 	validators/jobs.c \
 	validators/judge.c \

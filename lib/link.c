@@ -552,7 +552,9 @@ link_wait(struct link *l, int timeout_ms)
 
 	if (l->fd < 0)
 		return -1;
-	link_flush(l);
+	/* On a brief link hello goes with the first thing that there is to say. */
+	if (l->greeted || !l->role->brief)
+		link_flush(l);
 	pfd.fd = l->fd;
 	if (l->fd < 0)
 		return -1;

@@ -473,7 +473,7 @@ child_prepare(struct child_setup *setup_out, const struct conf *conf)
 void
 child_settle(void)
 {
-	enum { LARGEST = 64 * 1024, LARGEST_KEPT_APART = 1032, STEP = 16 };
+	enum { LARGEST = 64 * 1024, LARGEST_KEPT_APART = 1032, STEP = 16, ROOM = 1024 * 1024 };
 	size_t holes = mallinfo2().fordblks;
 	void *last = malloc(LARGEST); /* larger than the holes: from the end */
 	uintptr_t end = (uintptr_t)last;
@@ -488,4 +488,8 @@ child_settle(void)
 		if (size > LARGEST_KEPT_APART && holes >= size)
 			free(p);
 	}
+	/* Room at the end that nobody has touched: a child asks the kernel for no memory of its own. */
+	mallopt(M_MMAP_THRESHOLD, ROOM);
+	mallopt(M_TRIM_THRESHOLD, 2 * ROOM);
+	free(malloc(ROOM - LARGEST));
 }

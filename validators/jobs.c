@@ -6,6 +6,7 @@
 #include "lib/log.h"
 
 #include "validators/counters.h"
+#include "validators/job_log.h"
 
 static void job_run(struct job *job);
 static void job_finish(struct job *job, enum job_end end);
@@ -95,6 +96,8 @@ on_dns_answered(struct asker *asker, const struct msg_dns_answer *answer)
 	struct job *job = (struct job *)(void *)((char *)asker - offsetof(struct job, asker));
 	struct jobs *jobs = job->jobs;
 
+	if (job->follower != NULL)
+		timer_stop(&job->follower->patience);
 	if (processes_computing(&jobs->processes) < jobs->places || !hold_answer(job, answer))
 		pass_answer(job, answer);
 	else
@@ -124,18 +127,28 @@ on_impatient(void *arg)
 	advance(job->jobs);
 }
 
+/* The leader waits for the DNS. */
+static void
+lose_patience(struct job *leader)
+{
+	struct job *job = leader->follower;
+
+	if (job != NULL &&
+	    timer_set(job->jobs->loop, &job->patience, JOB_FOLLOWS_MS, on_impatient, job) != 0)
+		on_impatient(job);
+}
+
 /* Returns: false when it cannot; it waits in the queue then. */
 static bool
 follow(struct job *job, struct job *leader)
 {
-	struct jobs *jobs = job->jobs;
-
-	if (leader == NULL || jobs->per_process > 1 ||
-	    (leader->process != NULL && !leader->process_stays) ||
-	    timer_set(jobs->loop, &job->patience, JOB_FOLLOWS_MS, on_impatient, job) != 0)
+	if (leader == NULL || job->jobs->per_process > 1 ||
+	    (leader->process != NULL && !leader->process_stays))
 		return false;
 	job->leader = leader;
 	leader->follower = job;
+	if (leader->asker.open > 0)
+		lose_patience(leader);
 	return true;
 }
 
@@ -214,42 +227,11 @@ advance(struct jobs *jobs)
 /* ---- the end of a job ------------------------------------------------------------------------ */
 
 static void
-log_failure(enum job_kind kind, enum job_end end, const struct process *p)
-{
-	static const char *const kinds[JOB_KINDS] = {"envelope", "message"};
-	static const struct {
-		const char *name;
-		enum count counter;
-	} ends[] = {
-	    [JOB_CRASHED] = {"crashed", COUNT_checks_crashed},
-	    [JOB_LATE] = {"late", COUNT_checks_late},
-	    [JOB_LIED] = {"lied", COUNT_checks_lied},
-	};
-	struct log_line line;
-
-	if (end == JOB_ANSWERED || end == JOB_CANCELLED)
-		return;
-	count(ends[end].counter);
-	log_begin(&line, EVENT_check_failed);
-	log_str(&line, "check", kinds[kind]);
-	log_str(&line, "how", ends[end].name);
-	if (p != NULL)
-		log_u64(&line, "process", p->serial);
-	log_end(&line);
-}
-
-static void
 on_process_ended(void *arg, struct process *p)
 {
 	struct jobs *jobs = arg;
-	struct log_line line;
 
-	if (p->status != 0) {
-		log_begin(&line, EVENT_check_process);
-		log_u64(&line, "process", p->serial);
-		log_u64(&line, "status", p->status);
-		log_end(&line);
-	}
+	job_log_process(p);
 	advance(jobs);
 }
 
@@ -298,7 +280,7 @@ job_finish(struct job *job, enum job_end end)
 	struct jobs *jobs = job->jobs;
 	struct process *p = detach(job);
 
-	log_failure(job->kind, end, p);
+	job_log_failure(job->kind, end, p);
 	lead_on(job);
 	queue_ended(&jobs->queue, job);
 	if (p != NULL)
@@ -361,7 +343,7 @@ betrayed(struct process *p)
 	struct jobs *jobs = p->all->arg;
 	struct transaction *bound = p->bound;
 
-	log_failure(JOB_ENVELOPE, JOB_LIED, p);
+	job_log_failure(JOB_ENVELOPE, JOB_LIED, p);
 	process_end(p, true);
 	if (bound != NULL)
 		jobs->hooks->betrayed(bound);
@@ -422,6 +404,7 @@ job_asks(struct job *job, const struct msg_dns_ask *ask)
 		return;
 	}
 	process_set_state(job->process, PROCESS_ASLEEP);
+	lose_patience(job);
 	advance(jobs);
 }
 

@@ -8,7 +8,7 @@
  * happens (no answer, two answers, a malformed message, too long) is a failure of this job alone.
  *
  * A fork costs more than a check. So a job may follow another of the same owner: it waits for that
- * one's process, before any job of the queue, as long as that does not take long.
+ * one's process, and goes before any job of the queue then; but not while the DNS is slow to answer.
  */
 #ifndef VALIDATORS_JOBS_H
 #define VALIDATORS_JOBS_H
