@@ -226,6 +226,7 @@ SRC_validators := \
 	validators/dns.c \
 	validators/fingerprint.c \
 	validators/facts.c \
+	validators/foresight.c \
 	validators/from.c \
 	validators/job_log.c \
 	validators/job_queue.c \

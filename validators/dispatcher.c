@@ -290,6 +290,7 @@ dispatcher_new(struct loop *loop, const struct conf *conf)
 		d->workers[i].dispatcher = d;
 		d->workers[i].index = i;
 	}
+	d->foresight_ms = FORESIGHT_MS;
 	questions_init(&d->questions, loop, conf->dns.timeout * 1000);
 	fingerprints_init(&d->fingerprints, loop);
 	clients_init(&d->clients, loop, conf, &d->questions);

@@ -37,6 +37,8 @@ struct dispatcher {
 	struct transactions transactions;
 	struct network_list trusted_relays, forwarders;
 	struct questions questions;
+	uint32_t
+	    foresight_ms; /* that the check of an envelope waits for what it will ask; 0: not at all */
 	struct clients clients;
 	struct fingerprints fingerprints;
 	struct replays replays;

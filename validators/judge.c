@@ -211,14 +211,16 @@ on_ended(struct job *job, enum job_end end)
 	proceed(t);
 }
 
-/* A process that checked the envelope may check the content too: it is the same message. */
+/* A process that checked the envelope may check the content too, or the other way round. */
 static bool
 on_more(const struct job *job)
 {
 	const struct transaction *t = job->owner;
-	const struct job *message = t->jobs[JOB_MESSAGE];
+	const struct job *envelope = t->jobs[JOB_ENVELOPE], *message = t->jobs[JOB_MESSAGE];
 
-	return job->kind == JOB_ENVELOPE && facts_content_checks(t) != 0 &&
+	if (job->kind == JOB_MESSAGE)
+		return t->foresight.waiting || (envelope != NULL && job_waits(envelope));
+	return facts_content_checks(t) != 0 &&
 	       (message == NULL ? t->held == NULL : job_waits(message));
 }
 
@@ -232,12 +234,16 @@ on_betrayed(struct transaction *t)
 }
 
 static struct allowance
-on_allowance(struct job *job)
+allowance_of(struct transaction *t)
 {
-	struct transaction *t = job->owner;
-
 	return (struct allowance){&t->questions_left,
 	    stands_for_many(t->worker->dispatcher, &t->client) ? NULL : &t->client};
+}
+
+static struct allowance
+on_allowance(struct job *job)
+{
+	return allowance_of(job->owner);
 }
 
 const struct job_hooks judge_hooks = {
@@ -264,18 +270,47 @@ envelope_says_nothing(struct transaction *t)
 }
 
 static bool
+begin_envelope(struct transaction *t)
+{
+	struct dispatcher *d = t->worker->dispatcher;
+
+	t->jobs[JOB_ENVELOPE] = job_start(&d->jobs, JOB_ENVELOPE, t, &t->client,
+	    stands_for_many(d, &t->client), JOB_WALL_MS, t->jobs[JOB_MESSAGE]);
+	return t->jobs[JOB_ENVELOPE] != NULL;
+}
+
+static void
+on_foresight_over(struct foresight *f)
+{
+	struct transaction *t =
+	    (struct transaction *)(void *)((char *)f - offsetof(struct transaction, foresight));
+
+	if (begin_envelope(t))
+		return;
+	if (t->held == NULL) { /* tried once more when the message is submitted */
+		transaction_free(&t->worker->dispatcher->transactions, &t);
+		return;
+	}
+	t->failure = link_alive(t->worker->dispatcher->zygote) ? REFUSAL_BUSY : REFUSAL_INTERNAL;
+	check_envelope_ended(t, false);
+	proceed(t);
+}
+
+static bool
 start_envelope(struct transaction *t)
 {
 	struct dispatcher *d = t->worker->dispatcher;
+	struct allowance allowance = allowance_of(t);
 
 	if (facts_envelope_checks(t) == 0) {
 		if (d->conf->spf.check && facts_client_unknown(&t->client))
 			envelope_says_nothing(t);
 		return true;
 	}
-	t->jobs[JOB_ENVELOPE] = job_start(&d->jobs, JOB_ENVELOPE, t, &t->client,
-	    stands_for_many(d, &t->client), JOB_WALL_MS, NULL);
-	if (t->jobs[JOB_ENVELOPE] == NULL)
+	t->foresight.patience_ms = d->foresight_ms;
+	if (!foresight_begin(&t->foresight, &d->questions, d->conf, allowance.client,
+		allowance.left, t->helo, t->reverse_path, on_foresight_over) &&
+	    !begin_envelope(t))
 		return false;
 	t->spf.state = CHECK_RUNNING;
 	count(COUNT_envelopes);

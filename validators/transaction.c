@@ -149,6 +149,7 @@ transaction_free(struct transactions *table, struct transaction **t_at)
 	*t_at = NULL;
 	if (t == NULL)
 		return;
+	foresight_end(&t->foresight);
 	for (int kind = 0; kind < JOB_KINDS; kind++)
 		job_cancel(&t->jobs[kind], JOB_CANCELLED);
 	jobs_owner_gone(&t->worker->dispatcher->jobs, t);

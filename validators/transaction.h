@@ -8,6 +8,7 @@
 #define VALIDATORS_TRANSACTION_H
 
 #include "validators/clients.h"
+#include "validators/foresight.h"
 #include "validators/jobs.h"
 #include "validators/policy.h"
 
@@ -80,7 +81,8 @@ struct transaction {
 	struct worker *worker;
 	uint64_t session, number;
 	struct job *jobs[JOB_KINDS];
-	struct held_message *held; /* NULL: not submitted yet */
+	struct foresight foresight; /* while it waits, the check of the envelope has not begun */
+	struct held_message *held;  /* NULL: not submitted yet */
 	unsigned questions_left;
 	enum refusal failure; /* once a check is CHECK_FAILED */
 	bool told;            /* smtpd has the result of the envelope */

@@ -941,6 +941,149 @@ row_256_257_budget(void **state)
 	assert_int_equal(w.children[0].dns_status, DNS_TROUBLE);
 }
 
+/* A world whose dispatcher asks ahead. */
+static void
+begin_foresight(uint32_t patience_ms)
+{
+	world_begin_played(&w, "true", "mark", "true");
+	world_set(&w, "dmarc.check", "true");
+	w.d->foresight_ms = patience_ms;
+}
+
+static uint32_t asked[10];
+static uint8_t asked_names[10][100];
+
+static void
+note_question(struct world *world, const struct msg_dns_ask *ask)
+{
+	asked[world->questions - 1] = ask->query;
+	memcpy(asked_names[world->questions - 1], ask->name.p, ask->name.len);
+}
+
+static void
+answer_text(uint32_t query)
+{
+	uint8_t room[100];
+	struct buf b = BUF_OVER(room);
+	struct msg_dns_record record = {0, SPAN("v=spf1 -all")};
+	struct msg_dns_answer m = {.query = query, .status = DNS_OK, .ttl = 60};
+
+	msg_list_put(&b, RECORD_dns_record, &record);
+	m.records.count = 1;
+	m.records.encoded = buf_span(&b);
+	link_send(w.resolver, MSG_dns_answer, &m, -1);
+	world_turn(&w);
+}
+
+/* What is sure to be asked is asked before there is a process; the content need not wait for it. */
+static void
+asks_ahead(void **state)
+{
+	struct msg_dns_ask again = {9, DNS_TYPE_TXT, SPAN("_dmarc.sender.example"), 1000, 0, 0};
+
+	(void)state;
+	begin_foresight(60000);
+	w.on_question = note_question;
+	say_envelope(&w, 5, "a@Sender.example");
+	assert_int_equal(w.questions, 2);
+	assert_memory_equal(asked_names[0], "sender.example", 14);
+	assert_memory_equal(asked_names[1], "_dmarc.sender.example", 21);
+	assert_int_equal(w.forked, 0);
+	say_submit(&w, 5, "a@Sender.example");
+	assert_int_equal(w.forked, 1);
+	assert_true(w.children[0].message);
+	assert_true(w.children[0].stay);
+	answer_text(asked[0]);
+	assert_false(w.children[0].envelope);
+	answer_text(asked[1]);
+	child_say_dkim(&w.children[0], AUTH_PASS, "signer.example");
+	world_turn(&w);
+	assert_int_equal(w.delivered, 0);
+	assert_int_equal(w.forked, 1);
+	assert_true(w.children[0].envelope); /* the same process, after the content */
+	assert_false(w.children[0].stay);
+	link_send(w.children[0].link, MSG_dns_ask, &again, -1);
+	world_turn(&w);
+	assert_int_equal(w.children[0].dns_answers, 1);
+	assert_int_equal(w.questions, 2);
+	child_say_spf(&w.children[0], AUTH_PASS, "sender.example");
+	child_exit(&w.children[0]);
+	assert_int_equal(w.delivered, 1);
+	assert_int_equal(w.deliver.spf, AUTH_PASS);
+	assert_int_equal(w.deliver.dkim, 1);
+	/* and what is known is not waited for */
+	say_envelope(&w, 6, "b@sender.example");
+	assert_int_equal(w.questions, 2);
+	assert_int_equal(w.forked, 2);
+	assert_true(w.children[1].envelope);
+	w.on_question = NULL;
+}
+
+static void
+asks_ahead_and_waits_not_for_long(void **state)
+{
+	(void)state;
+	begin_foresight(20);
+	say_envelope(&w, 5, "a@sender.example");
+	assert_int_equal(w.forked, 0);
+	WORLD_UNTIL(&w, w.forked == 1);
+	assert_true(w.children[0].envelope);
+	/* late ones are nobody's */
+	answer_text(w.question.query);
+	assert_int_equal(w.children[0].dns_answers, 0);
+	child_say_spf(&w.children[0], AUTH_PASS, "sender.example");
+	world_turn(&w);
+	assert_int_equal(w.envelope_answers, 1);
+}
+
+/* The content is checked while the answers are waited for, and what it said counts as well. */
+static void
+asks_ahead_for_one_that_lies(void **state)
+{
+	(void)state;
+	begin_foresight(60000);
+	w.on_question = note_question;
+	say_envelope(&w, 5, "a@sender.example");
+	say_submit(&w, 5, "a@sender.example");
+	child_say_dkim(&w.children[0], AUTH_PASS, "signer.example");
+	world_turn(&w);
+	assert_int_equal(w.d->jobs.processes.count[PROCESS_RESTING], 1);
+	child_say_dkim(&w.children[0], AUTH_PASS, "signer.example");
+	world_turn(&w);
+	assert_int_equal(w.kills, 1);
+	answer_text(asked[0]);
+	answer_text(asked[1]);
+	for (unsigned i = 1; i < w.forked; i++) {
+		child_say_spf(&w.children[i], AUTH_PASS, "sender.example");
+		child_exit(&w.children[i]);
+	}
+	assert_int_equal(w.delivered, 0);
+	assert_int_equal(w.refused, 1);
+	assert_int_equal(w.refusal, REFUSAL_INTERNAL);
+	w.on_question = NULL;
+}
+
+static void
+asks_ahead_for_nobody(void **state)
+{
+	struct msg_envelope_drop drop = {1, 5};
+
+	(void)state;
+	begin_foresight(60000);
+	say_envelope(&w, 5, "a@sender.example");
+	say_envelope(&w, 6, "a@ugly name.example"); /* left to the check */
+	assert_int_equal(w.questions, 2);
+	assert_int_equal(w.forked, 1);
+	link_send(w.smtpd, MSG_envelope_drop, &drop, -1);
+	world_turn(&w);
+	answer_text(w.question.query);
+	assert_int_equal(w.forked, 1);
+	say_envelope(&w, 7, "a@other.example");
+	link_free(&w.resolver); /* no answer will come */
+	world_turn(&w);
+	assert_int_equal(w.forked, 2);
+}
+
 /* For as long as it may be kept; and it counts as one that a message asked. */
 static void
 what_was_answered_is_not_asked_again(void **state)
@@ -1064,6 +1207,10 @@ main(void)
 	    TEST(row_257_316_client_budget),
 	    TEST(row_256_257_budget),
 	    TEST(what_was_answered_is_not_asked_again),
+	    TEST(asks_ahead),
+	    TEST(asks_ahead_and_waits_not_for_long),
+	    TEST(asks_ahead_for_one_that_lies),
+	    TEST(asks_ahead_for_nobody),
 	    TEST(row_259_resolver_down),
 	    TEST(drains_when_smtpd_is_gone),
 	};

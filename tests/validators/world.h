@@ -359,6 +359,7 @@ world_begin(struct world *w, const char *spf, const char *fail, const char *dkim
 	else
 		world_set(w, "reverse_dns.check", "false");
 	w->d = dispatcher_new(w->loop, w->conf);
+	w->d->foresight_ms = 0; /* every question is a child's */
 	w->smtpd = world_connect(w, PROGRAM_SMTPD, WORKER, &world_smtpd);
 	w->handoff = world_connect(w, PROGRAM_QUEUE_HANDOFF, 0, &world_handoff);
 	w->resolver = world_connect(w, PROGRAM_RESOLVERD, 0, &world_resolver);
