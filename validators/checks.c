@@ -8,6 +8,16 @@
 
 /* ---- what a process is told --------------------------------------------------------------------- */
 
+static void
+foretell(const struct job *job, bool policy)
+{
+	const struct transaction *t = job->owner;
+	struct dispatcher *d = t->worker->dispatcher;
+
+	if (d->foresight_ms > 0)
+		foresight_tell(&d->questions, job->process->link, t->helo, t->reverse_path, policy);
+}
+
 static bool
 begin_envelope(struct job *job)
 {
@@ -20,6 +30,7 @@ begin_envelope(struct job *job)
 	};
 
 	memcpy(out.client, t->client.octets, sizeof(out.client));
+	foretell(job, false);
 	return link_send(job->process->link, MSG_job_envelope, &out, -1);
 }
 
@@ -41,6 +52,8 @@ begin_message(struct job *job)
 	out.stay = job->process_stays;
 	if (held->fd >= 0 && (fd = fcntl(held->fd, F_DUPFD_CLOEXEC, 0)) < 0)
 		return false;
+	if ((out.checks & WANT_DMARC) != 0)
+		foretell(job, true);
 	return link_send(job->process->link, MSG_job_message, &out, fd);
 }
 

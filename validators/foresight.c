@@ -46,19 +46,27 @@ is_plain(struct span name)
 	return dot && dns_name_ok(name);
 }
 
+/* Returns: false for a name that is left to the checks. */
+static bool
+question_of(const char *prefix, struct span domain, struct buf *room, struct msg_dns_ask *m_out)
+{
+	buf_put_str(room, prefix);
+	buf_put_lower(room, domain);
+	*m_out = (struct msg_dns_ask){.type = DNS_TYPE_TXT, .name = buf_span(room)};
+	return !room->full && is_plain(m_out->name);
+}
+
 static void
 ask(struct foresight *f, const struct ip *client, unsigned *left, const char *prefix,
     struct span domain)
 {
-	uint8_t room[DNS_NAME_MAX];
-	struct buf name = BUF_OVER(room);
-	struct msg_dns_ask m = {.type = DNS_TYPE_TXT};
+	uint8_t name[DNS_NAME_MAX];
+	struct buf room = BUF_OVER(name);
 	struct msg_dns_answer known;
+	struct msg_dns_ask m;
 
-	buf_put_str(&name, prefix);
-	buf_put_lower(&name, domain);
-	m.name = buf_span(&name);
-	if (name.full || !is_plain(m.name) || questions_known(f->questions, &m, left, &known))
+	if (!question_of(prefix, domain, &room, &m) ||
+	    questions_known(f->questions, &m, left, &known))
 		return;
 	m.timeout_ms = (uint32_t)f->questions->timeout_ms;
 	questions_ask(f->questions, &f->asker, &m, client, left);
@@ -94,6 +102,28 @@ foresight_begin(struct foresight *f, struct questions *qs, const struct conf *co
 		return true;
 	end_waiting(f);
 	return false;
+}
+
+void
+foresight_tell(struct questions *qs, struct link *link, struct span helo, struct span reverse_path,
+    bool policy)
+{
+	struct span domain = domain_of(reverse_path);
+	uint8_t name[DNS_NAME_MAX];
+	struct buf room = BUF_OVER(name);
+	struct msg_dns_answer known;
+	struct msg_dns_foretold m;
+	struct msg_dns_ask asked;
+	unsigned left = 1;
+
+	if (domain.len == 0 && !policy)
+		domain = helo;
+	if (!question_of(policy ? "_dmarc." : "", domain, &room, &asked) ||
+	    !questions_known(qs, &asked, &left, &known))
+		return;
+	m = (struct msg_dns_foretold){
+	    asked.type, asked.name, known.status, known.security, known.records};
+	link_send(link, MSG_dns_foretold, &m, -1);
 }
 
 void

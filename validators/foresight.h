@@ -35,6 +35,13 @@ bool foresight_begin(struct foresight *f, struct questions *qs, const struct con
     const struct ip *client, unsigned *left, struct span helo, struct span reverse_path,
     void (*over)(struct foresight *f));
 
+/*
+ * Tells a process what is known of that, before its job.
+ * In: policy, the DMARC policy; else the SPF record. What is not known is left out.
+ */
+void foresight_tell(struct questions *qs, struct link *link, struct span helo,
+    struct span reverse_path, bool policy);
+
 /* Waits no longer; over is not called. Takes one that waits for nothing, too. */
 void foresight_end(struct foresight *f);
 

@@ -1001,6 +1001,7 @@ asks_ahead(void **state)
 	assert_int_equal(w.delivered, 0);
 	assert_int_equal(w.forked, 1);
 	assert_true(w.children[0].envelope); /* the same process, after the content */
+	assert_int_equal(w.children[0].foretold, 1);
 	assert_false(w.children[0].stay);
 	link_send(w.children[0].link, MSG_dns_ask, &again, -1);
 	world_turn(&w);
@@ -1016,6 +1017,11 @@ asks_ahead(void **state)
 	assert_int_equal(w.questions, 2);
 	assert_int_equal(w.forked, 2);
 	assert_true(w.children[1].envelope);
+	assert_int_equal(w.children[1].foretold, 1);
+	child_say_spf(&w.children[1], AUTH_PASS, "sender.example");
+	world_turn(&w);
+	say_submit(&w, 6, "b@sender.example");
+	assert_int_equal(w.children[1].foretold, 2); /* SPF, then DMARC */
 	w.on_question = NULL;
 }
 

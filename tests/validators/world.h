@@ -32,7 +32,7 @@ struct world_child {
 	uint64_t size;
 	uint8_t reverse_path[64];
 	size_t reverse_path_len;
-	unsigned dns_answers;
+	unsigned dns_answers, foretold;
 	uint32_t dns_query;
 	uint8_t dns_status;
 };
@@ -217,14 +217,26 @@ world_dns_answer(void *ctx, struct link *link, const union msg *m, int *fd)
 	c->dns_status = m->dns_answer.status;
 }
 
+static inline void
+world_dns_foretold(void *ctx, struct link *link, const union msg *m, int *fd)
+{
+	struct world_child *c = ctx;
+
+	(void)link;
+	(void)m;
+	(void)fd;
+	c->foretold++;
+}
+
 static const struct link_handler world_child_handlers[] = {
+    {MSG_dns_foretold, world_dns_foretold},
     {MSG_job_envelope, world_job_envelope},
     {MSG_job_message, world_job_message},
     {MSG_dns_answer, world_dns_answer},
 };
 
 static const struct link_role world_child_role = {
-    PROGRAM_VALIDATOR, PROGRAM_VALIDATORS, world_child_handlers, 3, NULL, true};
+    PROGRAM_VALIDATOR, PROGRAM_VALIDATORS, world_child_handlers, 4, NULL, true};
 
 static inline void
 world_fork_ask(void *ctx, struct link *link, const union msg *m, int *fd)
