@@ -56,7 +56,7 @@ class Nsd(Backend):
 
     def __init__(self, zones, port=None, host="127.0.0.1"):
         self.directory = Directory("nsd")
-        self.port = port or free_port(kind=socket.SOCK_DGRAM)
+        self.port = port or free_port("127.0.0.1", socket.SOCK_DGRAM, socket.SOCK_STREAM)
         configuration = SERVER.format(address=host, port=self.port, directory=self.directory.path)
         for name, records in zones.items():
             start = "" if isinstance(records, Whole) else START.format(name=name)

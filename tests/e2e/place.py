@@ -63,18 +63,22 @@ def needs_root(test):
     return unittest.skipUnless(IS_ROOT, "needs root")(test)
 
 
-def free_port(host="127.0.0.1", kind=socket.SOCK_STREAM):
-    """A port below the ephemeral range that nobody listens on, never given out twice."""
+def free_port(host="127.0.0.1", *kinds):
+    """
+    A port below the ephemeral range that nobody listens on, never given out twice. In: kinds, of
+    the sockets for which it must be free; without any, streams.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     for _ in range(1000):
         port = 15000 + 1000 * _SLOT + random.randrange(1000)
         if port in _used_ports:
             continue
-        with socket.socket(family, kind) as probe:
-            try:
-                probe.bind((host, port))
-            except OSError:
-                continue
+        try:
+            for kind in kinds or (socket.SOCK_STREAM,):
+                with socket.socket(family, kind) as probe:
+                    probe.bind((host, port))
+        except OSError:
+            continue
         _used_ports.add(port)
         return port
     raise AssertionError("no free port")

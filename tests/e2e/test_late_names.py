@@ -25,7 +25,7 @@ class Delayed:
     """Stands before a name server and hands its answers on when it is told to, seconds later."""
 
     def __init__(self, server):
-        self.port = free_port(kind=socket.SOCK_DGRAM)
+        self.port = free_port("127.0.0.1", socket.SOCK_DGRAM)
         self.delays = [0]
         self.server = ("127.0.0.1", server.port)
         self.ending = threading.Event()
