@@ -216,6 +216,7 @@ check-torture: all peers
 
 torture: all peers
 	LEDGER=all BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/run test_ledger test_ledger_real
+	E2E_FAULTS=all BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/run test_host
 	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/torture $(KILLS)
 
 bench: all peers
