@@ -44,6 +44,7 @@ class Real:
                     how = "stall" if len(plan) % STALL_EVERY == 0 else HOWS[len(plan) % 2]
                     plan += [Fault(direction, at, how)
                              for how in ({how, *HOWS} if EVERY else {how})]
+            plan.sort(key=lambda fault: fault.how != "stall")  # they take their time together
             self.backend_fails(plan, 2, write_timeout=TIMEOUT, reply_timeout=TIMEOUT)
 
         def test_processes_are_killed(self):
