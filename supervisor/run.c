@@ -22,11 +22,12 @@
 enum {
 	STOP_MS = 120 * 1000,         /* sessions at SIGTERM */
 	PATIENCE_MS = 15 * 60 * 1000, /* sessions of the old generation after a reload */
-	READY_MS = 30 * 1000,         /* a new generation that is not ready by then has failed */
-	STATUS_MS = 1000,             /* programs that have not answered by then are left out */
-	WATCH_MS = 500,               /* how often the recipients file is looked at */
-	GOING_MOST = 4,               /* generations that finish their sessions */
-	HURRY_MS = 10 * 1000,         /* for the oldest of them, when there would be more */
+	/* A new generation that is not ready by then has failed; very large databases take a while. */
+	READY_MS = 120 * 1000,
+	STATUS_MS = 1000,     /* programs that have not answered by then are left out */
+	WATCH_MS = 500,       /* how often the recipients file is looked at */
+	GOING_MOST = 4,       /* generations that finish their sessions */
+	HURRY_MS = 10 * 1000, /* for the oldest of them, when there would be more */
 };
 
 struct gatehouse {
