@@ -213,12 +213,32 @@ note_in_domain(struct collected_domain *d, struct span key, struct span value)
 	return COLLECTION_ADDED;
 }
 
+/* Whether the table that the domain shares has something else under this name. */
+static bool
+said_otherwise(const struct collection *c, const struct collected_domain *d, struct span key,
+    struct span value, struct place *first_out)
+{
+	uint8_t octets[8 + ADDRESS_LOCAL_MAX];
+	struct buf shared = BUF_OVER(octets);
+	struct span said;
+
+	if (d == NULL || d->shared == NULL || !key_is_recipient(key))
+		return false;
+	key_put_u32(&shared, (enum layout_key)key.p[0], d->shared->table);
+	buf_put_span(&shared, span_from(key, 5));
+	return !shared.full && records_get(&c->records, buf_span(&shared), &said, first_out) &&
+	       !span_eq(said, value);
+}
+
 enum collection_status
 collection_put(struct collection *c, struct collected_domain *d, struct span key, struct span value,
     struct place place, struct place *first_out)
 {
-	enum records_status status = records_add(&c->records, key, value, place, first_out);
+	enum records_status status;
 
+	if (said_otherwise(c, d, key, value, first_out))
+		return COLLECTION_CONFLICT;
+	status = records_add(&c->records, key, value, place, first_out);
 	if (status != RECORDS_ADDED)
 		return status_of(status);
 	if (key_is_recipient(key))
@@ -303,16 +323,6 @@ tell_domain(struct collection *c, struct collected_domain *d, const struct list_
 	           : COLLECTION_NO_MEMORY;
 }
 
-/* Whether the table that the domain shares has something else. */
-static bool
-said_otherwise(
-    const struct collection *c, struct span key, struct span leaf, struct place *first_out)
-{
-	struct span value;
-
-	return records_get(&c->records, key, &value, first_out) && !span_eq(value, leaf);
-}
-
 enum collection_status
 collection_add(struct collection *c, const struct list_entry *entry, struct place place,
     struct place *first_out)
@@ -333,13 +343,6 @@ collection_add(struct collection *c, const struct list_entry *entry, struct plac
 	status = encode_leaf(c, entry, place, &leaf);
 	if (status != COLLECTION_ADDED)
 		return status;
-	if (d->shared != NULL) {
-		key_put_u32(&key, key_types[entry->kind], d->shared->table);
-		buf_put_span(&key, entry->local);
-		if (said_otherwise(c, buf_span(&key), buf_span(&leaf), first_out))
-			return COLLECTION_CONFLICT;
-		key.len = 0;
-	}
 	key_put_u32(&key, key_types[entry->kind], d->table);
 	buf_put_span(&key, entry->local);
 	BUG_ON(key.full);

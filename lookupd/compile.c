@@ -15,6 +15,7 @@
 #include "lookupd/publish.h"
 #include "lookupd/resolve.h"
 #include "lookupd/source.h"
+#include "lookupd/walk.h"
 
 static const struct span nothing = {NULL, 0};
 
@@ -131,6 +132,42 @@ check_configured(const struct database *db, const struct address *postmaster, st
 		    address_span(postmaster));
 }
 
+/* Whether mail for postmaster of a domain is taken, as it will be in service. */
+static bool
+has_postmaster(const struct compile_options *o, const struct database *db, struct span domain)
+{
+	uint8_t octets[ADDRESS_MAX];
+	struct buf b = BUF_OVER(octets);
+	struct address asked;
+	const struct address *recipient;
+	struct lookup_result r;
+
+	buf_put_str(&b, "postmaster@");
+	buf_put_span(&b, domain);
+	if (b.full || address_from_inside(buf_span(&b), &asked) != ADDRESS_OK)
+		return true; /* nobody can ask */
+	lookup_recipient(db, &asked, o->postmaster, &r, &recipient);
+	return r.verdict == RCPT_ACCEPTED || r.verdict == RCPT_UNKNOWN_DOMAIN;
+}
+
+/* Row 265. Returns: an exit status. */
+static int
+check_postmasters(const struct compile_options *o, const struct database *db, struct report *report)
+{
+	struct walk *w = walk_new(db);
+	int status = w != NULL ? EX_OK : EX_TEMPFAIL;
+
+	for (size_t i = 0; w != NULL && i < walk_domains(w); i++)
+		if (walk_domain(w, i).p[0] != '.' && !has_postmaster(o, db, walk_domain(w, i))) {
+			report_error(report, o->output, 0,
+			    "mail for postmaster of this domain is not taken; nothing was written",
+			    walk_domain(w, i));
+			status = EX_CONFIG;
+		}
+	walk_free(&w);
+	return status;
+}
+
 /* The file is published only if lookupd will take it: this is the same code. */
 static int
 check_result(
@@ -149,7 +186,7 @@ check_result(
 	if (o->postmaster != NULL)
 		check_configured(db, o->postmaster, report);
 	*db_out = db;
-	return EX_OK;
+	return o->require_postmaster ? check_postmasters(o, db, report) : EX_OK;
 }
 
 /* ---- the database that is replaced --------------------------------------------------------------- */

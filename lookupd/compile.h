@@ -18,6 +18,7 @@ struct compile_options {
 	uint64_t shard_max;               /* octets of one cdb; 0: as large as it may be */
 	unsigned share;                   /* percent of a domain's recipients that may go */
 	bool force;                       /* whatever goes is meant to go */
+	bool require_postmaster;          /* every domain has one, or nothing is written */
 	/* Told every file that the sources were read from; NULL: not wanted. */
 	void (*on_file)(void *ctx, const char *path);
 	void *ctx;

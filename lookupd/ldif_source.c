@@ -50,6 +50,7 @@ struct import {
 	struct wanted_domain *domains;
 	struct span delimiters;
 	bool refuse_disabled, catch_all;
+	uint16_t route;
 	bool remote_said;
 	enum leaf_verdict remote;
 	bool failed, trouble;
@@ -112,6 +113,10 @@ take_option(struct import *in, struct span option)
 		return take_domain(in, value);
 	if (span_eq(name, SPAN("remote")))
 		return take_remote(in, value);
+	if (span_eq(name, SPAN("backend")))
+		return record_name_ok(value) &&
+		       collection_route(in->c, value, (struct place){in->path, 0}, &in->route) ==
+		           COLLECTION_ADDED;
 	if (span_eq(name, SPAN("delimiter"))) {
 		in->delimiters = pool_copy(&in->pool, value);
 		return value.len > 0 && value.len <= DELIMITERS_MAX;
@@ -138,7 +143,8 @@ take_options(struct import *in, struct span text)
 		comma = span_find(text, ',');
 		if (!take_option(in, span_head(text, comma)))
 			complain(in, 0,
-			    "an option is domain=NAME, delimiter=CHARACTERS, disabled=accept or "
+			    "an option is domain=NAME, backend=NAME, delimiter=CHARACTERS, "
+			    "disabled=accept or "
 			    "refuse, remote=accept, defer or ignore, catchall",
 			    span_head(text, comma));
 	}
@@ -464,6 +470,7 @@ put(struct import *in, const struct known_address *known)
 	enum collection_status status = COLLECTION_NO_MEMORY;
 
 	leaf.immediate = leaf.verdict;
+	leaf.route = in->route;
 	if (known->person->forwards_only)
 		leaf.flags = LEAF_LATE;
 	if (d != NULL) {

@@ -28,7 +28,7 @@ struct arguments {
 	const char *database;
 	const char *conf;
 	struct address postmaster;
-	bool has_postmaster;
+	bool has_postmaster, require_postmaster;
 	bool force;
 	uint64_t share;
 	uint64_t shard_max;
@@ -42,8 +42,8 @@ struct arguments {
 static const char usage_text[] =
     "usage: gatehouse-recipients compile [-f gatehouse.conf] -o recipients.cdb [--postmaster "
     "ADDRESS]\n"
-    "           [--force] [--max-loss PERCENT] [--shard-size OCTETS] [--watch[=SECONDS]]\n"
-    "           SOURCE...\n"
+    "           [--require-postmaster] [--force] [--max-loss PERCENT] [--shard-size OCTETS]\n"
+    "           [--watch[=SECONDS]] SOURCE...\n"
     "       gatehouse-recipients query [--postmaster ADDRESS] recipients.cdb ADDRESS...\n"
     "       gatehouse-recipients info recipients.cdb\n"
     "       gatehouse-recipients dump recipients.cdb\n"
@@ -108,6 +108,7 @@ command_compile(const struct arguments *a)
 	    .share = (unsigned)a->share,
 	    .shard_max = a->shard_max,
 	    .force = a->force,
+	    .require_postmaster = a->require_postmaster,
 	};
 
 	if (a->output == NULL)
@@ -315,6 +316,14 @@ take_postmaster(struct arguments *a, const char *text)
 }
 
 static bool
+take_require_postmaster(struct arguments *a, const char *text)
+{
+	(void)text;
+	a->require_postmaster = true;
+	return true;
+}
+
+static bool
 take_force(struct arguments *a, const char *text)
 {
 	(void)text;
@@ -404,6 +413,7 @@ static const struct option long_options[] = {
     {"output", required_argument, NULL, 'o'},
     {"database", required_argument, NULL, 'd'},
     {"postmaster", required_argument, NULL, 'p'},
+    {"require-postmaster", no_argument, NULL, 'P'},
     {"force", no_argument, NULL, 'F'},
     {"max-loss", required_argument, NULL, 'l'},
     {"shard-size", required_argument, NULL, 's'},
@@ -427,6 +437,7 @@ static const struct {
     {'o', TAKES_OUTPUT, take_output},
     {'d', TAKES_DATABASE, take_database},
     {'p', TAKES_POSTMASTER, take_postmaster},
+    {'P', TAKES_OUTPUT, take_require_postmaster},
     {'F', TAKES_FORCE, take_force},
     {'l', TAKES_SHARE, take_share},
     {'w', TAKES_WATCH, take_watch},

@@ -18,7 +18,7 @@
 #include "tests/lookupd/databases.h"
 
 static char dir[] = "/tmp/gatehouse-compile-XXXXXX";
-static bool force;
+static bool force, require_postmaster;
 static const char *conf;
 static char output[64], input[64], source[72], messages[65536];
 
@@ -89,6 +89,7 @@ compile_with(const char *const *sources, size_t count, const char *postmaster)
 	    .now = 5000,
 	    .conf = conf,
 	    .force = force,
+	    .require_postmaster = require_postmaster,
 	    .share = 10};
 	FILE *f = fmemopen(messages, sizeof(messages), "w");
 	int status;
@@ -393,6 +394,34 @@ postmasters(void **state)
 	/* A refused one is none. */
 	assert_int_equal(compile_forced(SPAN("postmaster@one.example reject=\"5.1.1 No\"\n")), 0);
 	has("no postmaster@ in this domain");
+}
+
+/* A warning as a rule: a back end without one is no reason to serve none of its users. */
+static void
+row_265_without_postmaster(void **state)
+{
+	static const struct span without =
+	    SPAN("a@one.example\npostmaster@two.example\n@three.example\n"
+		 "@four.example alias=two.example\n");
+
+	(void)state;
+	assert_int_equal(compile_list(without, NULL), 0);
+	has("warning: no postmaster@ in this domain");
+	require_postmaster = true;
+	unlink(output);
+	assert_int_equal(compile_list(without, NULL), EX_CONFIG);
+	has("error: mail for postmaster of this domain is not taken; nothing was written: "
+	    "one.example");
+	has_not("two.example");
+	has_not("three.example");
+	assert_int_equal(access(output, F_OK), -1);
+	/* The gateway takes it where the domains do not. */
+	assert_int_equal(compile_list(without, "a@one.example"), 0);
+	unlink(output);
+	assert_int_equal(compile_list(without, "b@one.example"), EX_CONFIG);
+	has("not taken; nothing was written: one.example");
+	assert_int_equal(compile_list(SPAN("postmaster@one.example\n"), NULL), 0);
+	require_postmaster = false;
 }
 
 /* user0@d, user1@d, ... */
@@ -708,6 +737,7 @@ main(void)
 	    TEST(kinds_that_are_not_known),
 	    TEST(output_that_cannot_be_written),
 	    TEST(postmasters),
+	    TEST(row_265_without_postmaster),
 	    TEST(row_264_shrunken_lists),
 	    TEST(order_does_not_matter),
 	    TEST(row_264_lost_domains),
