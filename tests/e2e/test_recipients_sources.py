@@ -11,7 +11,7 @@ import unittest
 import messages
 from backends import Scripted
 from gatehouse import Gatehouse
-from place import TOP, peer, peer_environment, program, wait_until
+from place import TOP, Directory, peer, peer_environment, program, wait_until
 
 sys.path.insert(0, os.path.join(TOP, "tests", "recipients"))
 from tree import Tree, newu  # noqa: E402
@@ -258,6 +258,70 @@ class Mixed(Sources):
         self.reload(*self.sources())
         self.check({"former@old.example": "old", "gone@second.example": "office",
                     "nobody@hosted.example": "hosting", "nobody@old.example": UNKNOWN})
+
+
+# What mysql prints of a database of vpopmail.
+MYSQL = """\
+#!/usr/bin/env python3
+import sqlite3, sys
+db = sqlite3.connect(":memory:")
+db.create_function("CONCAT", -1, lambda *parts: "".join(str(p) for p in parts))
+db.create_function("IF", 3, lambda condition, yes, no: yes if condition else no)
+db.executescript(open(sys.argv[-1]).read())
+for query in sys.stdin.read().split(";"):
+    for row in db.execute(query):
+        print("\\t".join(str(column) for column in row))
+"""
+
+VPOPMAIL_TABLES = """
+CREATE TABLE vpopmail (pw_name, pw_domain, pw_gid);
+CREATE TABLE valias (alias, domain, valias_line);
+CREATE TABLE aliasdomains (alias, domain);
+INSERT INTO vpopmail VALUES ('bob', 'sql.example', 0), ('locked', 'sql.example', 16),
+    ('postmaster', 'sql.example', 0);
+INSERT INTO valias VALUES ('team', 'sql.example', '&bob@sql.example'),
+    ('team', 'sql.example', '&locked@sql.example'), ('bob', 'sql.example', '&x@else.example');
+INSERT INTO aliasdomains VALUES ('also.example', 'sql.example');
+"""
+
+
+class Examples(unittest.TestCase):
+    """Programs of docs/examples as command:, each with what it reads."""
+
+    def answers(self, source, addresses):
+        database = self.directory.join("recipients.cdb")
+        environment = dict(os.environ, PATH=self.directory.join("bin") + ":" + os.environ["PATH"])
+        done = subprocess.run([program("gatehouse-recipients"), "compile", "-o", database, source],
+                              env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.assertEqual(done.returncode, 0, done.stdout.decode())
+        done = subprocess.run([program("gatehouse-recipients"), "query", database, *addresses],
+                              stdout=subprocess.PIPE)
+        return {line.split(": ")[0]: line.split(": ")[1].split()[0]
+                for line in done.stdout.decode().splitlines()}
+
+    def setUp(self):
+        self.directory = Directory("examples")
+        self.addCleanup(self.directory.remove)
+        self.directory.make("bin")
+
+    def test_sqmail(self):
+        users = self.directory.write("recipients", "# users\nann@s.example\nlist-@s.example \n\n"
+                                     "postmaster@s.example\n")
+        domains = self.directory.write("domains", "!all.example\n@s.example:users/recipients.cdb\n!*\n")
+        expected = {"ann@s.example": "accepted", "list-x@s.example": "accepted",
+                    "list@s.example": "unknown-user", "bob@s.example": "unknown-user",
+                    "any@all.example": "accepted", "x@else.example": "unknown-domain"}
+        self.assertEqual(self.answers("command:%s %s %s" % (
+            os.path.join(TOP, "docs/examples/recipients-sqmail"), users, domains), expected), expected)
+
+    def test_vpopmail_in_mysql(self):
+        os.chmod(self.directory.write("bin/mysql", MYSQL), 0o755)
+        tables = self.directory.write("tables", VPOPMAIL_TABLES)
+        expected = {"bob@sql.example": "accepted", "bob@also.example": "accepted",
+                    "team@sql.example": "accepted", "locked@sql.example": "refused",
+                    "nobody@sql.example": "unknown-user", "x@else.example": "unknown-domain"}
+        self.assertEqual(self.answers("command:%s %s" % (
+            os.path.join(TOP, "docs/examples/recipients-vpopmail-mysql"), tables), expected), expected)
 
 
 if __name__ == "__main__":
