@@ -116,6 +116,7 @@ explain_forwards(struct explainer *x)
 		put_place(x->to, &f->place);
 		fputc('\n', x->to);
 		x->last = span_of(NULL, 0);
+		x->trace.boxes = rule->of != NULL ? rule->of->number : 0;
 		lookup_octets(x->db, f->address, LOOKUP_FROM_INSIDE, &x->trace, &r);
 		explain_forwards(x);
 	}
@@ -131,6 +132,7 @@ explain_one(struct explainer *x, const char *text)
 	struct lookup_result r;
 
 	x->depth = 0;
+	x->trace.boxes = 0;
 	x->last = span_of(NULL, 0);
 	if (address_parse_forward(span_str(text), &a) != ADDRESS_OK)
 		return status;

@@ -51,6 +51,8 @@ void lookup(const struct database *db, const struct address *a, struct lookup_re
 /* Sees each record that a lookup finds, in their order. */
 struct lookup_trace {
 	void (*on_record)(struct lookup_trace *t, struct span key, struct span value);
+	/* From inside: whose forward it is, where the domain is no installation's; 0: not said. */
+	uint16_t boxes;
 };
 
 enum lookup_from {

@@ -184,6 +184,8 @@ find_domain(struct question *q)
 	q->boxes = 0;
 	if (note_exact(q) == CDBFILE_BAD || note_suffixes(q) == CDBFILE_BAD)
 		return STEP_DECIDED;
+	if (q->boxes == 0 && q->from == LOOKUP_FROM_INSIDE && q->trace != NULL)
+		q->boxes = q->trace->boxes;
 	return STEP_NEXT;
 }
 

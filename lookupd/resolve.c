@@ -203,6 +203,7 @@ end_of(struct resolver *r, const struct rule *rule, const struct rule_forward *f
 	enum leaf_verdict v;
 
 	r->last = NULL;
+	r->trace.boxes = rule->of->number;
 	lookup_octets(&r->view, f->address, LOOKUP_FROM_INSIDE, &r->trace, &result);
 	target = r->last;
 	v = target != NULL ? finish(r, target, depth + 1) : verdict_of(&result);

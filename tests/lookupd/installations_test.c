@@ -298,6 +298,8 @@ a_default_for_all_domains_is_of_one_source(void **state)
 {
 	(void)state;
 	file("/b/q/control/virtualdomains", ":joe\n");
+	file("/a/q/alias/.qmail-far", "any@nobodys.example\n");
+	file("/b/q/alias/.qmail-far", "any@nobodys.example\n");
 	file("/b/home/joe/.qmail-default", "./Maildir/\n");
 	file("/a/q/control/rcpthosts", "a.example\nonly-a.example\n");
 	file("/b/q/control/rcpthosts", "b.example\nonly-b.example\n");
@@ -305,6 +307,9 @@ a_default_for_all_domains_is_of_one_source(void **state)
 	assert_string_equal(asked("any@only-b.example"), "accepted two");
 	assert_string_equal(asked("any@only-a.example"), "refused");
 	assert_string_equal(asked("any@nobodys.example"), "unknown-domain");
+	/* What b forwards there stays with it; a sends it on. */
+	assert_string_equal(asked("far@b.example"), "accepted two");
+	assert_string_equal(asked("far@a.example"), "refused");
 	assert_int_equal(unlink(in_root("/b/q/control/rcpthosts")), 0);
 	assert_int_equal(compile_both("", ""), EX_CONFIG);
 	says("an installation cannot share a database");
