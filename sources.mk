@@ -168,6 +168,8 @@ SRC_lookupd := \
 	lookupd/postfix_find.c \
 	lookupd/postfix_leaf.c \
 	lookupd/postfix_local.c \
+	lookupd/postfix_local_text.c \
+	lookupd/postfix_local_user.c \
 	lookupd/postfix_names.c \
 	lookupd/postfix_resolve.c \
 	lookupd/postfix_rules.c \

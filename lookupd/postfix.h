@@ -3,7 +3,7 @@
  *
  * postfix_setup.c reads the installation. postfix_find.c asks tables for an address,
  * postfix_resolve.c is trivial-rewrite, postfix_rcpt.c what smtpd answers, postfix_final.c what
- * becomes of accepted mail (cleanup, qmgr, virtual), postfix_local.c is local. postfix_names.c
+ * becomes of accepted mail (cleanup, qmgr, virtual), postfix_local*.c is local. postfix_names.c
  * gathers every address that tables and accounts know of; postfix_domain.c asks for all of one
  * domain, and postfix_source.c makes records of the answers (postfix_leaf.c, postfix_sheet.c).
  */
