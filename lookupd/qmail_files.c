@@ -131,6 +131,22 @@ is_missing(struct qmail_file *f, struct span name)
 	return tree_stat(&f->q->tree, path, f->as, &st, NULL) == ENOENT;
 }
 
+/* Why nobody but the operator can say what a program does. */
+static const char *
+why_unknown(const struct program *p)
+{
+	size_t slash = span_find_last(p->name, '/');
+	struct span name = slash < p->name.len ? span_from(p->name, slash + 1) : p->name;
+
+	if (p->kind == PROGRAM_HAS_USERS)
+		return "a program that knows its own users decides about all names; say "
+		       "program:NAME=accept, or rule:FILE=, and list the users";
+	if (span_eq(name, SPAN("forward")))
+		return "forwards to what a variable of the shell says, another address for each "
+		       "name; say rule:FILE=accept, refuse or defer, and list the recipients";
+	return "a program that is not known; say program:NAME=accept, refuse, defer or discard";
+}
+
 bool
 qmail_ask_program(void *ctx, const struct program *p, uint32_t line, enum leaf_verdict *v_out)
 {
@@ -153,12 +169,7 @@ qmail_ask_program(void *ctx, const struct program *p, uint32_t line, enum leaf_v
 		    p->name);
 		return true;
 	}
-	report_error(report, f->path, line,
-	    p->kind == PROGRAM_HAS_USERS
-		? "a program that knows its own users decides about all names; say "
-		  "program:NAME=accept, or rule:FILE=, and list the users"
-		: "a program that is not known; say program:NAME=accept, refuse, defer or discard",
-	    p->name);
+	report_error(report, f->path, line, why_unknown(p), p->name);
 	return false;
 }
 

@@ -210,6 +210,10 @@ programs_need_a_word(void **state)
 	says("/home/joe/.qmail-a:2: error: a program that is not known; say program:NAME=accept");
 	assert_int_equal(compile_with(",program:own=accept"), EX_CONFIG);
 	says("/home/joe/.qmail-b-default:1: error: a program that knows its own users");
+	file("/q/alias/.qmail-default", "|forward \"$DEFAULT\"@relay.example\n", 7);
+	assert_int_equal(compile_with(""), EX_CONFIG);
+	says("/q/alias/.qmail-default:1: error: forwards to what a variable of the shell says");
+	assert_int_equal(unlink(in_root("/q/alias/.qmail-default")), 0);
 	assert_int_equal(
 	    compile_with(",program:/usr/local/bin/own=refuse,program:maildrop=defer"), 0);
 	assert_string_equal(asked("joe-a@local.example"), "unknown-user");
