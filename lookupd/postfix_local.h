@@ -69,7 +69,7 @@ void local_deliver_recipient(struct local_state s, const struct postfix_address 
 /* Addresses, programs, files. Out: *count (NULL: not wanted) grows by how many there are. */
 void local_deliver_text(struct local_state s, struct span text, unsigned *count);
 
-/* Lines, of which those with "#" in front are comments. It stops at what fails. */
+/* Lines, of which those with "#" in front are comments. It stops at what is put off. */
 void local_deliver_lines(struct local_state s, struct span text, unsigned *count);
 
 /* An address: of ours it is delivered here and now, else by way of the queue. */

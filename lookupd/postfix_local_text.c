@@ -30,7 +30,7 @@ local_deliver_lines(struct local_state s, struct span text, unsigned *count)
 		if (line.len > 0 && line.p[0] != '#')
 			local_deliver_text(s, line, count);
 		before |= s.run->o->what;
-		if (s.run->o->what & (POSTFIX_BOUNCED | POSTFIX_TEMPORARY))
+		if (s.run->o->what & POSTFIX_TEMPORARY)
 			break;
 		text = span_from(text, end + 1);
 	}

@@ -144,7 +144,7 @@ a_question_takes_the_short_way(void **state)
 	struct leaf accept = {.verdict = LEAF_ACCEPT};
 	struct controller c = {
 	    .kind = CONTROLLER_TARGET, .target = 1, .known = SPAN("\4\4\0"), .none = LEAF_UNKNOWN};
-	struct lookup_trace trace = {on_record};
+	struct lookup_trace trace = {.on_record = on_record};
 	struct lookup_result r;
 	struct database *db;
 	uint8_t octets[128];
