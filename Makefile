@@ -209,7 +209,7 @@ peers:
 	tools/peers -d $(PEERS)
 
 check-e2e: all peers $(BUILD)/.deps-check
-	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/run
+	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/run -j 2
 
 check-torture: all peers
 	BUILD=$(BUILD) PEERS=$(PEERS) tests/e2e/torture 200
