@@ -140,8 +140,15 @@ local_deliver_mailbox(struct local_state s)
 	struct postfix_found found;
 	bool program;
 
-	if (local_was_seen(&s, "mailbox", 0, s.local, true))
+	if (local_was_seen(&s, "mailbox", 0, s.local, true)) {
+		/*
+		 * luser_relay has led back to a name without mailbox, in another domain. Postfix
+		 * drops such mail without a word; refused, its sender hears of it.
+		 */
+		if (s.relayed && local_was_seen(&s, "relayed", 0, s.local, false))
+			local_outcome(&s, POSTFIX_BOUNCED);
 		return true;
+	}
 	if (p->is.mailbox_transport.len > 0 ||
 	    postfix_find_key(p, &p->is.mailbox_transport_maps, s.user, true, &found)) {
 		local_outcome(&s, POSTFIX_DELIVERED | POSTFIX_UNVERIFIED);
@@ -177,7 +184,9 @@ deliver_relay(struct local_state s)
 	}
 	postfix_rewrite(s.run->p, &a);
 	s.unmatched.len = 0;
-	if (span_eq(postfix_span(&a), s.address))
+	s.relayed = true;
+	local_was_seen(&s, "relayed", 0, s.local, true);
+	if (span_eq_nocase(postfix_span(&a), s.address))
 		local_outcome(&s, POSTFIX_BOUNCED);
 	else
 		local_deliver_address(s, &a);

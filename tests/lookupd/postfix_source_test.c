@@ -361,8 +361,12 @@ transports(void **state)
 			  "wait@local.test retry:\njoe@mx.test discard:\n"},
 	    {"relocated", "moved@local.test new@else.where\n"},
 	    {"canonical", "old@local.test joe@local.test\nghost@local.test nouser@local.test\n"},
-	    {"users", "boom x\nwait x\nmoved x\njoe x\n"}, {NULL, NULL}};
+	    {"users", "boom x\nwait x\nmoved x\njoe x\nnone x\nread x\n"},
+	    {"virtual", "none@local.test joe@mx.test, nouser\nread@local.test joe@mx.test, ann\n"},
+	    {NULL, NULL}};
 	static const struct row rows[] = {
+	    {"none@local.test", "unknown"}, /* what is thrown away is no mailbox that gets it */
+	    {"read@local.test", "accept"},
 	    {"boom@local.test", "refuse"},
 	    {"boom@mx.test", "unknown"}, /* listed, but local(8) has no such account */
 	    {"wait@local.test", "defer"},
@@ -377,8 +381,44 @@ transports(void **state)
 	(void)state;
 	check("mydestination = mx.test local.test dead.test\n"
 	      "transport_maps = hash:%D/transport\nrelocated_maps = hash:%D/relocated\n"
-	      "canonical_maps = hash:%D/canonical\nlocal_recipient_maps = hash:%D/users\n",
+	      "canonical_maps = hash:%D/canonical\nlocal_recipient_maps = hash:%D/users\n"
+	      "virtual_alias_maps = hash:%D/virtual\n",
 	    files, "", rows);
+}
+
+static void
+the_relay_of_unknown_users(void **state)
+{
+	static const struct file files[] = {
+	    {"virtual", "x@va.test lost@local.test\nz@va.test lost@mx.test\n"
+			"y@va.test lost@local.test, joe\n"},
+	    {"aliases", "twice: joe, nouser\n"}, {NULL, NULL}};
+	static const struct row kept[] = {{"any@local.test", "accept"}, {"x@va.test", "accept"},
+	    {"twice@mx.test", "accept"}, {NULL, NULL}};
+	/* Postfix drops without a word what luser_relay leads back to the name in another domain. */
+	static const struct row lost[] = {
+	    {"any@local.test", "unknown"},
+	    {"any@mx.test", "unknown"},
+	    {"lost@local.test", "unknown"},
+	    {"lost@mx.test", "unknown"},
+	    {"x@va.test", "unknown"},
+	    {"y@va.test", "accept"},
+	    {"z@va.test", "unknown"},
+	    {"joe@local.test", "accept"},
+	    {NULL, NULL},
+	};
+	static const char base[] = "local_recipient_maps = \nvirtual_alias_domains = va.test\n"
+				   "virtual_alias_maps = hash:%D/virtual\n"
+				   "alias_maps = hash:%D/aliases\n";
+	char main_cf[256];
+
+	(void)state;
+	snprintf(main_cf, sizeof(main_cf), "%sluser_relay = joe\n", base);
+	check(main_cf, files, ",strict=yes", kept);
+	snprintf(main_cf, sizeof(main_cf), "%sluser_relay = lost\n", base);
+	check(main_cf, files, "", lost);
+	snprintf(main_cf, sizeof(main_cf), "%sluser_relay = Lost@MX.test\n", base);
+	check(main_cf, files, "", lost);
 }
 
 static void
@@ -470,6 +510,7 @@ main(void)
 	    cmocka_unit_test(virtual_aliases),
 	    cmocka_unit_test(temporary_mailboxes),
 	    cmocka_unit_test(transports),
+	    cmocka_unit_test(the_relay_of_unknown_users),
 	    cmocka_unit_test(what_cannot_be_listed_is_refused),
 	    cmocka_unit_test(rules),
 	    cmocka_unit_test(programs_that_fail_fail_the_compile),
