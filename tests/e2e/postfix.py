@@ -9,6 +9,7 @@ here by its own directory. /etc is read, never written.
 import os
 import pwd
 import random
+import re
 import signal
 import subprocess
 
@@ -95,6 +96,18 @@ postlog unix-dgram n - n - 1 postlogd
 """
 
 
+def merged(text):
+    """
+    main.cf with the last of the lines for each parameter. Postfix warns of others, in every
+    process; postlogd would wait for itself, since it cannot read what the others and it said
+    before it has begun.
+    """
+    rows = {}
+    for row in re.split(r"\n(?=[^\s])", text.strip("\n")):
+        rows[row.partition("=")[0].strip()] = row
+    return "\n".join(rows.values()) + "\n"
+
+
 class Postfix(Backend):
     """
     In: services, lines of master.cf with {port} where this instance is to listen; settings,
@@ -118,7 +131,7 @@ class Postfix(Backend):
             commands=peer("postfix", "usr/sbin"), libraries=peer("postfix", "usr/lib/postfix"),
             hostname="inner.backend.example", environment=self.environment, uid=mailbox.pw_uid,
             gid=mailbox.pw_gid, port=self.port)
-        self.directory.write("etc/main.cf", MAIN.format(**values) + settings.format(**values))
+        self.directory.write("etc/main.cf", merged((MAIN + settings).format(**values)))
         self.directory.write("etc/master.cf", MASTER + services.format(**values))
         if prepare:
             prepare(self.directory)
