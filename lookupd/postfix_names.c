@@ -310,6 +310,36 @@ add_short_domains(struct postfix_names *names)
 	}
 }
 
+/*
+ * "name-request" is a name of its own, but no longer when luser_relay ("$user+unknown") puts
+ * something behind it: the name decides then.
+ */
+static void
+add_requests(struct postfix_names *names, struct postfix_named_domain *bare)
+{
+	static const struct span request = {(const uint8_t *)"-request", 8};
+	struct postfix *p = names->p;
+	struct span relay = p->is.luser_relay, delimiters = p->is.recipient_delimiter;
+
+	if (!p->is.owner_request_special || span_find(delimiters, '-') == delimiters.len ||
+	    span_find(relay, '$') == relay.len)
+		return;
+	for (const struct postfix_named_domain *d = names->first; d != NULL; d = d->next)
+		for (const struct postfix_name *n = d->first; n != NULL; n = n->next) {
+			uint8_t octets[POSTFIX_ADDRESS_MAX];
+			struct buf b = BUF_OVER(octets);
+			size_t len = postfix_split_local(p, n->local);
+
+			if (len > request.len &&
+			    span_eq(span_from(n->local, len - request.len), request))
+				continue;
+			buf_put_span(&b, span_head(n->local, len));
+			buf_put_span(&b, request);
+			if (!b.full)
+				add_local(names, bare, buf_span(&b));
+		}
+}
+
 /* ---- mentions ----------------------------------------------------------------------------------------- */
 
 static bool
@@ -417,6 +447,7 @@ postfix_names_gather(struct postfix *p, struct postfix_names *names_out)
 	add_local(names_out, bare, p->is.double_bounce_sender);
 	add_tables(names_out);
 	add_users(names_out);
+	add_requests(names_out, bare);
 	add_short_domains(names_out);
 	p->names = names_out;
 	/* A path with the domain in it may lead anywhere. */

@@ -421,6 +421,26 @@ the_relay_of_unknown_users(void **state)
 	check(main_cf, files, "", lost);
 }
 
+/* "joe-request" is no extension of joe, but "joe-request+l" is. */
+static void
+requests_behind_the_relay(void **state)
+{
+	static const struct file files[] = {{"aliases", "dead: nouser\n"}, {NULL, NULL}};
+	static const struct row rows[] = {
+	    {"joe-request@local.test", "accept"},
+	    {"joe-request@mx.test", "accept"},
+	    {"dead-request@mx.test", "unknown"},
+	    {"none-request@mx.test", "unknown"},
+	    {"owner-joe@mx.test", "unknown"},
+	    {NULL, NULL},
+	};
+
+	(void)state;
+	check("recipient_delimiter = -+\nluser_relay = $user+l@local.test\n"
+	      "local_recipient_maps = \nalias_maps = hash:%D/aliases\n",
+	    files, "", rows);
+}
+
 static void
 what_cannot_be_listed_is_refused(void **state)
 {
@@ -511,6 +531,7 @@ main(void)
 	    cmocka_unit_test(temporary_mailboxes),
 	    cmocka_unit_test(transports),
 	    cmocka_unit_test(the_relay_of_unknown_users),
+	    cmocka_unit_test(requests_behind_the_relay),
 	    cmocka_unit_test(what_cannot_be_listed_is_refused),
 	    cmocka_unit_test(rules),
 	    cmocka_unit_test(programs_that_fail_fail_the_compile),
