@@ -49,6 +49,7 @@ SRC_supervisor := \
 	supervisor/generation.c \
 	supervisor/listeners.c \
 	supervisor/log_relay.c \
+	supervisor/recipients.c \
 	supervisor/run.c \
 	supervisor/rundir.c \
 	supervisor/setup.c \

@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <sysexits.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include "supervisor/configuration.h"
 #include "supervisor/control.h"
 #include "supervisor/generation.h"
+#include "supervisor/recipients.h"
 #include "supervisor/rundir.h"
 #include "supervisor/setup.h"
 #include "supervisor/status.h"
@@ -46,9 +46,7 @@ struct gatehouse {
 	struct watch signals;
 	struct timer ready_deadline, status_deadline, file_watch;
 	struct deferred give_up_coming, reload_again;
-	struct stat recipients, overlay; /* as last given to lookupd */
-	bool recipients_refused;
-	unsigned overlay_missed; /* looks in a row that did not find it */
+	struct recipients_seen recipients;
 	bool stopping;
 	bool reloading; /* one is under way, and not answered yet */
 	bool again;     /* and another was asked for meanwhile */
@@ -71,9 +69,7 @@ make_generation(struct gatehouse *gh, struct conf *conf, FILE *report)
 		conf_free(&conf);
 		return NULL;
 	}
-	stat(conf->top.recipients, &gh->recipients);
-	gh->recipients_refused = check_recipients_file(conf->top.recipients) != NULL;
-	gh->overlay = (struct stat){0}; /* given once more than needed, which does no harm */
+	recipients_given(&gh->recipients, conf->top.recipients);
 	g = generation_start(
 	    &gh->around, ++gh->generations, conf, &listeners, gh->serving != NULL, &hooks, gh);
 	if (g == NULL)
@@ -81,93 +77,14 @@ make_generation(struct gatehouse *gh, struct conf *conf, FILE *report)
 	return g;
 }
 
-/* ---- the recipients file ------------------------------------------------------------------------------ */
-
-/*
- * Whether there is a new file under the name, new content in it, or another owner or mode. While
- * a rename by hand is half done, what is served stays.
- * In: *seen, how it was; out: how it is.
- */
-static bool
-has_changed(const char *path, struct stat *seen)
-{
-	struct stat now;
-
-	if (stat(path, &now) != 0)
-		return false;
-	if (now.st_ino == seen->st_ino && now.st_dev == seen->st_dev &&
-	    now.st_size == seen->st_size && now.st_mtim.tv_sec == seen->st_mtim.tv_sec &&
-	    now.st_mtim.tv_nsec == seen->st_mtim.tv_nsec &&
-	    now.st_ctim.tv_sec == seen->st_ctim.tv_sec &&
-	    now.st_ctim.tv_nsec == seen->st_ctim.tv_nsec)
-		return false;
-	*seen = now;
-	return true;
-}
-
-/*
- * Whether a file that was there is gone; at the second look, since one that is moved by hand into
- * its place may be missing for a moment.
- */
-static bool
-is_gone(const char *path, struct stat *seen, unsigned *missed)
-{
-	struct stat now;
-
-	if (stat(path, &now) == 0 || errno != ENOENT || seen->st_ino == 0) {
-		*missed = 0;
-		return false;
-	}
-	if (++*missed < 2)
-		return false;
-	*seen = (struct stat){0};
-	return true;
-}
-
-/* Of the database; an empty text when that is too long. */
-static const char *
-overlay_path(const struct gatehouse *gh, char *path, size_t cap)
-{
-	int n = snprintf(path, cap, "%s.overlay", gh->serving->conf->top.recipients);
-
-	return n > 0 && (size_t)n < cap ? path : "";
-}
-
-/* One that was refused for who may write it, or its directory, is looked at until that is mended. */
-static void
-look_at_database(struct gatehouse *gh)
-{
-	const char *path = gh->serving->conf->top.recipients, *wrong;
-	bool changed = has_changed(path, &gh->recipients);
-
-	if (!changed && !gh->recipients_refused)
-		return;
-	wrong = check_recipients_file(path);
-	gh->recipients_refused = wrong != NULL;
-	if (wrong == NULL)
-		generation_pass_recipients(gh->serving);
-	else if (changed)
-		log_event1(EVENT_recipients_refused, "reason", wrong);
-}
-
-/* What is new goes to lookupd, which decides whether to take it. */
 static void
 look_at_recipients(void *arg)
 {
 	struct gatehouse *gh = arg;
-	const char *overlay;
-	char path[4096];
 
 	timer_set(gh->loop, &gh->file_watch, WATCH_MS, look_at_recipients, gh);
-	if (gh->serving == NULL)
-		return;
-	/* The database first: a change that it has folded in is gone from the overlay. */
-	look_at_database(gh);
-	overlay = overlay_path(gh, path, sizeof(path));
-	if (has_changed(overlay, &gh->overlay))
-		generation_pass_overlay(gh->serving, overlay);
-	else if (is_gone(overlay, &gh->overlay, &gh->overlay_missed))
-		generation_overlay_gone(gh->serving, overlay);
+	if (gh->serving != NULL)
+		recipients_look(&gh->recipients, gh->serving);
 }
 
 /* ---- stop and reload ---------------------------------------------------------------------------------- */
