@@ -159,6 +159,7 @@ SRC_lookupd := \
 	lookupd/options.c \
 	lookupd/overlay.c \
 	lookupd/overlay_edit.c \
+	lookupd/parts.c \
 	lookupd/passwd.c \
 	lookupd/pattern.c \
 	lookupd/pool.c \

@@ -226,7 +226,8 @@ on_taken(void *ctx, struct span domain, uint64_t before, uint64_t taken)
 	buf_put_str(&detail, " of ");
 	buf_put_decimal(&detail, before);
 	buf_put_str(&detail, " in ");
-	buf_put_span(&detail, domain.len > 0 ? domain : SPAN("the files of users"));
+	buf_put_span(&detail,
+	    domain.len > 0 ? span_head(domain, ADDRESS_DOMAIN_MAX) : SPAN("the files of users"));
 	tell_loss(ctx, "too many recipients are no longer accepted", buf_span(&detail));
 }
 

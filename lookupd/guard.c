@@ -8,6 +8,7 @@
 #include "lib/bug.h"
 
 #include "lookupd/lookup.h"
+#include "lookupd/parts.h"
 #include "lookupd/walk.h"
 
 bool
@@ -150,6 +151,33 @@ judge_domains(struct database *after, const struct walk *w, const struct counts 
 	return lost;
 }
 
+/* UNSAFE: writes where the value lies, as set_numbers. Returns: 0, or -1 for a damaged file. */
+static int
+judge_parts(const struct database *before, const struct database *after, unsigned share,
+    const struct guard_hooks *hooks)
+{
+	struct database_at at = {0};
+	struct span key, old, new;
+	enum cdbfile_status status;
+
+	while ((status = database_next(before, &at, &key, &old)) == CDBFILE_FOUND) {
+		struct part_record was, is;
+		struct buf b;
+
+		if (key.len == 0 || key.p[0] != KEY_PART || !part_decode(old, &was) ||
+		    database_get(after, key, &new) != CDBFILE_FOUND || !part_decode(new, &is))
+			continue;
+		is.taken = was.accepts > is.accepts ? was.accepts - is.accepts : 0;
+		b = buf_over((void *)(uintptr_t) new.p, new.len);
+		buf_put_u64(&b, is.accepts);
+		buf_put_u64(&b, was.accepts);
+		buf_put_u64(&b, is.taken);
+		if (!guard_allows(was.accepts, is.taken, share))
+			hooks->on_taken(hooks->ctx, span_from(key, 1), was.accepts, is.taken);
+	}
+	return status == CDBFILE_NONE ? 0 : -1;
+}
+
 int
 guard_compare(const struct database *before, struct database *after, unsigned share,
     const struct guard_hooks *hooks)
@@ -162,7 +190,8 @@ guard_compare(const struct database *before, struct database *after, unsigned sh
 	struct span header;
 	int status = -1;
 
-	if (counts == NULL || count_taken(after, w, counts) < 0)
+	if (counts == NULL || count_taken(after, w, counts) < 0 ||
+	    judge_parts(before, after, share, hooks) < 0)
 		goto out;
 	if (!guard_allows(old_files, gone, share))
 		hooks->on_taken(hooks->ctx, span_of("", 0), old_files, gone);
@@ -223,6 +252,16 @@ guard_check_domain(struct guard_check *g, struct span name, const struct domain 
 	if (!guard_allows(d->before, d->taken, g->share))
 		wrong(g, name, "%" PRIu64 " of %" PRIu64 " recipients of a domain are lost",
 		    d->taken, d->before);
+}
+
+void
+guard_check_part(struct guard_check *g, struct span name, struct span value)
+{
+	struct part_record p;
+
+	if (part_decode(value, &p) && !guard_allows(p.before, p.taken, g->share))
+		wrong(g, name, "%" PRIu64 " of %" PRIu64 " recipients of a source are lost",
+		    p.taken, p.before);
 }
 
 void

@@ -23,8 +23,11 @@ bool guard_allows(uint64_t before, uint64_t taken, unsigned share);
 struct guard_hooks {
 	void *ctx;
 	void (*on_lost)(void *ctx, struct span domain);
-	/* More is taken away than may go. The empty name: files of boxes, in no domain's table. */
-	void (*on_taken)(void *ctx, struct span domain, uint64_t before, uint64_t taken);
+	/*
+	 * More is taken away than may go, of a domain's table or of a part of a source, whose
+	 * name it is then. The empty name: all parts together.
+	 */
+	void (*on_taken)(void *ctx, struct span name, uint64_t before, uint64_t taken);
 };
 
 /*
@@ -48,6 +51,7 @@ struct guard_check {
 void guard_check_init(struct guard_check *g, unsigned share);
 void guard_check_header(struct guard_check *g, const struct header *h);
 void guard_check_domain(struct guard_check *g, struct span name, const struct domain *d);
+void guard_check_part(struct guard_check *g, struct span name, struct span value);
 
 /*
  * A domain of the database in service beside that of its would-be successor, when the successor

@@ -67,6 +67,12 @@ enum layout_key {
 	 * behind it: of the attributes of the header those that are about boxes.
 	 */
 	KEY_BOXES = 'B',
+	/*
+	 * + the name of a part of a source that is in no domain's table: a table of users, or an
+	 * installation with its files. u64 each: accepting leaves that it has; that it had in the
+	 * database before; of these no more.
+	 */
+	KEY_PART = 'G',
 };
 
 /*

@@ -252,6 +252,8 @@ phase_records(struct loader *l)
 		l->files += key_is_file(key) && leaf_accepts(value);
 		if (key_is_domain(key) && domain_decode(value, &d) == RECORD_OK)
 			guard_check_domain(&l->guard, span_from(key, 1), &d);
+		if (key.len > 0 && key.p[0] == KEY_PART)
+			guard_check_part(&l->guard, span_from(key, 1), value);
 	}
 	return LOADER_MORE;
 }

@@ -24,6 +24,7 @@ static const struct {
     {KEY_TABLE, false, false, "table"},
     {KEY_PATTERNS, false, false, "patterns"},
     {KEY_BOXES, false, false, "installation"},
+    {KEY_PART, false, false, "part"},
 };
 
 enum { KEY_TYPES = sizeof(key_types) / sizeof(key_types[0]) };

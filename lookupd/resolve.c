@@ -5,6 +5,7 @@
 #include "lookupd/build.h"
 #include "lookupd/installations.h"
 #include "lookupd/lookup.h"
+#include "lookupd/parts.h"
 
 enum {
 	DEPTH_MAX = 100, /* a mail that has come as far has too many hops */
@@ -296,6 +297,14 @@ place_of(const struct rules *r, const struct rule *rule)
 	return place;
 }
 
+static bool
+is_counted(const struct rule *rule, struct span leaf)
+{
+	struct span key = rule->item.key;
+
+	return rule->is_leaf && (key_is_recipient(key) || key_is_file(key)) && leaf_accepts(leaf);
+}
+
 static int
 put_rule(struct collection *c, const struct rule *rule)
 {
@@ -309,6 +318,9 @@ put_rule(struct collection *c, const struct rule *rule)
 	BUG_ON(value.full);
 	status = collection_put(c, NULL, rule->item.key,
 	    rule->is_leaf ? buf_span(&value) : rule->value, place_of(&c->rules, rule), &first);
+	if (status == COLLECTION_ADDED && is_counted(rule, buf_span(&value)) &&
+	    !parts_count(&c->rules, rule))
+		return -1;
 	/* An importer that puts records of these kinds itself has said it before. */
 	return status == COLLECTION_NO_MEMORY ? -1 : 0;
 }
@@ -392,5 +404,5 @@ resolve(struct collection *c, struct report *report)
 	for (struct rule *rule = c->rules.first_rule; rule != NULL; rule = rule->next)
 		if (put_rule(c, rule) < 0)
 			return -1;
-	return 0;
+	return parts_put(c);
 }

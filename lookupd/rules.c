@@ -11,6 +11,7 @@ rules_init(struct rules *r)
 	*r = (struct rules){0};
 	keymap_init(&r->records);
 	keymap_init(&r->domains);
+	keymap_init(&r->parts);
 	r->rule_tail = &r->first_rule;
 	r->domain_tail = &r->first_domain;
 	r->installation_tail = &r->first_installation;
@@ -21,6 +22,7 @@ rules_clear(struct rules *r)
 {
 	keymap_clear(&r->records);
 	keymap_clear(&r->domains);
+	keymap_clear(&r->parts);
 	for (struct installation *i = r->first_installation; i != NULL; i = i->next)
 		keymap_clear(&i->relayed);
 	r->first_installation = NULL;

@@ -65,9 +65,12 @@ struct rule_domain {
 	struct rule_domain *next;
 };
 
+struct part; /* parts.h */
+
 struct rules {
 	struct pool pool;
-	struct keymap records, domains;
+	struct keymap records, domains, parts;
+	struct part *first_part, *counting;   /* the one that was counted last */
 	struct rule *first_rule, **rule_tail; /* in the order in which they were added */
 	struct rule_domain *first_domain, **domain_tail;
 	uint64_t recipients; /* rules whose keys name a recipient */

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "lookupd/compile.h"
+#include "lookupd/guard.h"
 #include "lookupd/loader.h"
 #include "lookupd/lookup.h"
 
@@ -23,6 +24,7 @@
 static char root[] = "/tmp/gatehouse-several-XXXXXX";
 static char messages[65536];
 static struct database *db;
+static bool beside_the_old; /* the database in place stays, and is compared */
 
 static const char *
 in_root(const char *name)
@@ -137,15 +139,18 @@ compile_all(const char *first, const char *second, const char *third)
 	const char *sources[] = {first, second, third};
 	char output[512];
 	FILE *to = fmemopen(messages, sizeof(messages), "w");
-	struct compile_options o = {
-	    .output = output, .sources = sources, .source_count = third != NULL ? 3 : 2};
+	struct compile_options o = {.output = output,
+	    .share = 10,
+	    .sources = sources,
+	    .source_count = third != NULL ? 3 : 2};
 	const char *error;
 	bool unreadable;
 	int status, fd;
 
 	assert_non_null(to);
 	snprintf(output, sizeof(output), "%s/r.cdb", root);
-	unlink(output);
+	if (!beside_the_old)
+		unlink(output);
 	memset(messages, 0, sizeof(messages));
 	status = compile(&o, to);
 	fclose(to);
@@ -352,12 +357,12 @@ address_literals(void **state)
 	assert_string_equal(asked("joe@[192.0.2.3]"), "unknown-domain");
 }
 
+/* One of a domain beside the two of qmail. */
 static void
-vpopmail_beside(void **state)
+vpopmail(void)
 {
 	static const char *const none[] = {NULL};
 
-	(void)state;
 	dir("/v");
 	dir("/v/q");
 	dir("/v/q/control");
@@ -373,6 +378,13 @@ vpopmail_beside(void **state)
 	file("/v/v/v.example/.qmail-default", "| vdelivermail '' bounce-no-mailbox\n");
 	file("/v/v/v.example/vpasswd", "bob:x:1:0::/v/v.example/bob:NOQUOTA\n");
 	owners("/v", none);
+}
+
+static void
+vpopmail_beside(void **state)
+{
+	(void)state;
+	vpopmail();
 	file("/a/home/joe/.qmail-bob", "bob@v.example\n");
 	assert_int_equal(compile_all(source("qmail:/q", "/a", ""), source("qmail:/q", "/b", ""),
 			     source("vpopmail:/v,qmail=/q", "/v", ",backend=three")),
@@ -381,6 +393,95 @@ vpopmail_beside(void **state)
 	assert_string_equal(asked("joe@v.example"), "unknown-user");
 	assert_string_equal(asked("joe-bob@a.example"), "accepted");
 	assert_string_equal(asked("joe-bob@b.example"), "unknown-user");
+}
+
+static void
+lists(const char *top, unsigned count, bool there)
+{
+	char name[64];
+
+	for (unsigned i = 0; i < count; i++) {
+		snprintf(name, sizeof(name), "%s/q/alias/.qmail-l%u", top, i);
+		if (there)
+			file(name, "joe\n");
+		else
+			assert_int_equal(unlink(in_root(name)), 0);
+	}
+}
+
+/* A small installation that is lost beside a large one. */
+static void
+row_264_the_guard_counts_each_installation(void **state)
+{
+	(void)state;
+	lists("/a", 400, true);
+	lists("/b", 30, true);
+	assert_int_equal(compile_both("", ""), 0);
+	lists("/b", 30, false);
+	beside_the_old = true;
+	assert_int_equal(compile_both("", ""), EX_CONFIG);
+	beside_the_old = false;
+	says("too many recipients are no longer accepted: 30 of 32 in /q,root=");
+}
+
+/* Users of two domains of one vpopmail. */
+static void
+users(const char *domain, unsigned count)
+{
+	char name[64], text[8192] = "";
+
+	for (unsigned i = 0; i < count; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text),
+		    "u%u:x:1:0::/v/%s/u%u:NOQUOTA\n", i, domain, i);
+	snprintf(name, sizeof(name), "/v/v/%s/vpasswd", domain);
+	file(name, text);
+}
+
+static void
+row_264_the_guard_counts_each_table(void **state)
+{
+	(void)state;
+	vpopmail();
+	dir("/v/v/w.example");
+	file("/v/v/w.example/.qmail-default", "| vdelivermail '' bounce-no-mailbox\n");
+	file("/v/q/control/rcpthosts", "v.example\nw.example\n");
+	file("/v/q/control/virtualdomains", "v.example:joe\nw.example:jim\n");
+	file("/v/q/users/assign",
+	    "+joe-:v:89:89:/v/v.example:-::\n+jim-:v:89:89:/v/w.example:-::\n.\n");
+	users("v.example", 150);
+	users("w.example", 30);
+	assert_int_equal(compile_all(source("qmail:/q", "/a", ""),
+			     source("vpopmail:/v,qmail=/q", "/v", ""), NULL),
+	    0);
+	assert_string_equal(asked("u29@w.example"), "accepted");
+	users("w.example", 1);
+	beside_the_old = true;
+	assert_int_equal(compile_all(source("qmail:/q", "/a", ""),
+			     source("vpopmail:/v,qmail=/q", "/v", ""), NULL),
+	    EX_CONFIG);
+	beside_the_old = false;
+	says("too many recipients are no longer accepted: 29 of 30 in "
+	     "/v/w.example/vpasswd of /v,qmail=/q,root=");
+}
+
+/* For who has only the file that was put in place. */
+static void
+row_264_the_file_says_what_a_part_lost(void **state)
+{
+	struct guard_check g;
+	uint8_t octets[24];
+	struct buf value = BUF_OVER(octets);
+
+	(void)state;
+	buf_put_u64(&value, 1);
+	buf_put_u64(&value, 30);
+	buf_put_u64(&value, 29);
+	guard_check_init(&g, 10);
+	guard_check_part(&g, SPAN("table"), span_head(buf_span(&value), 23));
+	assert_false(g.wrong);
+	guard_check_part(&g, SPAN("table"), buf_span(&value));
+	assert_true(g.wrong);
+	assert_string_equal(g.why, "29 of 30 recipients of a source are lost: table");
 }
 
 int
@@ -400,6 +501,9 @@ main(void)
 	    TEST(a_damaged_table_is_of_one_source),
 	    TEST(address_literals),
 	    TEST(vpopmail_beside),
+	    TEST(row_264_the_guard_counts_each_installation),
+	    TEST(row_264_the_guard_counts_each_table),
+	    cmocka_unit_test(row_264_the_file_says_what_a_part_lost),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
