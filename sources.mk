@@ -232,6 +232,7 @@ SRC_validators := \
 	validators/facts.c \
 	validators/foresight.c \
 	validators/from.c \
+	validators/image.c \
 	validators/job_log.c \
 	validators/job_queue.c \
 	validators/jobs.c \

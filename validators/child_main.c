@@ -4,6 +4,7 @@
 #include "lib/program.h"
 
 #include "validators/child.h"
+#include "validators/image.h"
 #include "validators/zygote.h"
 
 struct state {
@@ -78,6 +79,7 @@ main(void)
 	static struct state state;
 	struct program prog;
 
+	zygote_counters[ZYGOTE_enlarged].value = image_enlarge();
 	if (program_begin(&prog, &spec, &state) != 0 || program_confine(&prog) != 0)
 		return prog.exit_status;
 	child_settle();

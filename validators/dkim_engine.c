@@ -7,6 +7,7 @@
 
 /* The plain RSA functions are not slow and not going away, but are called deprecated. */
 #define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/crypto.h>
 #include <openssl/rsa.h>
 #include <openssl/x509.h>
 
@@ -28,7 +29,7 @@ struct dkim_session {
 
 /*
  * libopendkim calls this one for RSA keys, and a function of the program goes before that of a
- * shared library. OpenSSL's own reads keys of any type: it builds a chain of all decoders that there
+ * library. OpenSSL's own reads keys of any type: it builds a chain of all decoders that there
  * are, each time, which costs eight times what the verification does. Ed25519 keys come another way.
  */
 EVP_PKEY *
@@ -85,6 +86,8 @@ dkim_engine_new(void)
 
 	if (e == NULL)
 		return NULL;
+	/* What the host's openssl.cnf would load is not for a cage. */
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 	e->lib = dkim_init(NULL, NULL);
 	if (e->lib == NULL || !set_options(e->lib))
 		dkim_engine_free(&e);

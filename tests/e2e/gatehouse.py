@@ -49,6 +49,7 @@ class Gatehouse:
         self.user = user
         self.files = files
         self.environment = None if host is None else host.environment
+        self.program = program("gatehouse") if host is None else host.program
         self.process = None
         self.options = {
             "hostname": '"%s"' % HOSTNAME,
@@ -138,7 +139,7 @@ class Gatehouse:
             self.directory.give_to(self.user)
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(
-                [program("gatehouse"), "-f", self.configuration, "run"],
+                [self.program, "-f", self.configuration, "run"],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 env=self.environment, preexec_fn=limit, user=self.user, group=self.user,
                 extra_groups=None if self.user is None else [])

@@ -4,7 +4,7 @@ import mmap
 import os
 import struct
 
-from place import Directory, helper
+from place import BUILD, Directory, helper
 
 # As in host.c.
 NOTHING, CALL, MEMORY, SHORT, STORM, OVERFULL, EXHAUSTED, NO_FORKS, NO_ROOM, GARBLED = \
@@ -14,7 +14,12 @@ REALTIME, BOOTTIME, PROGRAM, KIND, AT, CHOICE, SEEN, DONE, WHERE, ROOM, WRITTEN,
 
 
 class Host:
-    """In: lacks, "seccomp" or "landlock", which its kernel has not; syslog, where its /dev/log is."""
+    """
+    In: lacks, "seccomp" or "landlock", which its kernel has not; syslog, where its /dev/log is.
+    A gateway on it has all libraries shared: nothing comes before one that a program has inside.
+    """
+
+    program = os.path.join(BUILD, "shared/bin/gatehouse")
 
     def __init__(self, lacks=None, syslog=None):
         self.directory = Directory("host")

@@ -96,6 +96,33 @@ def status(pid):
         return dict(line.rstrip("\n").split(":\t", 1) for line in f if ":\t" in line)
 
 
+class Mapping:
+    """One of /proc/PID/smaps; sizes in KiB."""
+
+    def __init__(self, line):
+        fields = line.split(None, 5)
+        self.rights = fields[1]
+        self.what = fields[5].strip() if len(fields) > 5 else ""
+        self.size = self.huge = 0
+
+    def __repr__(self):
+        return "%s %s %d (%d huge)" % (self.rights, self.what, self.size, self.huge)
+
+
+def mappings(pid):
+    found = []
+    with open("/proc/%d/smaps" % pid) as f:
+        for line in f:
+            word = line.split()[0]
+            if not word.endswith(":"):
+                found.append(Mapping(line))
+            elif word == "Size:":
+                found[-1].size = int(line.split()[1])
+            elif word == "AnonHugePages:":
+                found[-1].huge = int(line.split()[1])
+    return found
+
+
 TICK_NS = 1000000000 // os.sysconf("SC_CLK_TCK")
 
 

@@ -183,6 +183,23 @@ class Told(Running):
         finally:
             gateway.destroy()
 
+    @unittest.skipUnless(IS_ROOT, "only root may look into confined processes")
+    def test_no_memory_is_written_and_run(self):
+        """Of any program; validator's own code is all there is of it, in huge pages or in its file."""
+        gateway = self.gateway().start()
+        try:
+            for name, pid in self.one_of_each(gateway).items():
+                code = [m for m in processes.mappings(pid) if "x" in m.rights]
+                with self.subTest(name):
+                    self.assertTrue(code)
+                    self.assertEqual([m for m in code if "w" in m.rights], [])
+                if name == "validator":
+                    own = [m for m in code if not m.what.startswith("[")]
+                    self.assertEqual(len(own), 1, own)
+                    self.assertEqual(own[0].huge == own[0].size, own[0].what == "", own)
+        finally:
+            gateway.destroy()
+
     def check_as_root(self, name, pid, status):
         self.assertEqual(status["Groups"].strip(), "")
         self.assertEqual(os.listdir("/proc/%d/root/" % pid), [])
