@@ -33,7 +33,8 @@ HARDEN := -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
 # clang before 16 wants a second flag for it.
 HARDEN += $(shell $(CC) -ftrivial-auto-var-init=zero -x c -fsyntax-only /dev/null 2>/dev/null && \
 	echo -ftrivial-auto-var-init=zero)
-HARDEN_LD := -pie -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
+PIE := -pie
+HARDEN_LD = $(PIE) -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code
 ifeq ($(shell uname -m),aarch64)
 HARDEN := $(subst -fcf-protection=full,-mbranch-protection=standard,$(HARDEN))
 endif
@@ -57,7 +58,8 @@ LIBS_validators := -lspf2 -lopendkim -lcrypto -lpsl
 # dkim_engine.c has a function that bears the name of one of libcrypto's, and the first one counts.
 # What libc says of names and modules of the network is about functions that validator never calls.
 LD_QUIET := $(shell $(CC) -Wl,--help 2>/dev/null | grep -q no-warnings && echo -Wl,--no-warnings)
-LIBS_validator := -static-pie -Wl,-z,max-page-size=0x200000 -Wl,-z,muldefs $(LD_QUIET) \
+PIE_validator := -static-pie
+LIBS_validator := -Wl,-z,max-page-size=0x200000 -Wl,-z,muldefs $(LD_QUIET) \
 	-Wl,--gc-sections -lspf2 -lopendkim -lpsl $(LIBS_lib) -lunistring -lresolv -lbsd -lmd -ldb \
 	-lcrypto
 LIBS_resolverd := -lunbound -levent
@@ -136,6 +138,7 @@ $(LIBEXEC)/lookupd: $(O)/lookupd/main.o $(O)/lookupd.a $(O)/lib.a
 	$(LINK) $(LIBS_lookupd) $(LIBS_lib)
 $(LIBEXEC)/validators: $(O)/validators/main.o $(O)/validators.a $(O)/lib.a
 	$(LINK) $(LIBS_validators) $(LIBS_lib)
+$(LIBEXEC)/validator: PIE := $(PIE_validator)
 $(LIBEXEC)/validator: $(O)/validators/child_main.o $(O)/validators.a $(O)/lib.a
 	$(LINK) $(LIBS_validator)
 $(LIBEXEC)/resolverd: $(O)/resolverd/main.o $(O)/resolverd.a $(O)/lib.a
