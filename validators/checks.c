@@ -9,13 +9,14 @@
 /* ---- what a process is told --------------------------------------------------------------------- */
 
 static void
-foretell(const struct job *job, bool policy)
+foretell(struct job *job, bool policy)
 {
 	const struct transaction *t = job->owner;
 	struct dispatcher *d = t->worker->dispatcher;
 
 	if (d->foresight_ms > 0)
-		foresight_tell(&d->questions, job->process->link, t->helo, t->reverse_path, policy);
+		foresight_tell(&d->questions, &job->asker, job->process->link, t->helo,
+		    t->reverse_path, policy);
 }
 
 static bool

@@ -12,6 +12,7 @@
 #include "lib/clock.h"
 #include "lib/link.h"
 
+#include "validators/foresight.h"
 #include "validators/note.h"
 #include "validators/sender.h"
 
@@ -52,12 +53,6 @@ static const char *const calls[] = {
 
 enum job_type { JOB_NONE, JOB_IS_ENVELOPE, JOB_IS_MESSAGE };
 
-/* An answer that came before its question, and before the job. */
-struct foretold {
-	struct msg_dns_foretold answer; /* its spans are in room */
-	bool known;
-};
-
 /* The job is copied out of the link's packet: while it is served, answers come on the same link. */
 struct child {
 	const struct child_setup *setup;
@@ -73,9 +68,11 @@ struct child {
 	bool answered;  /* it */
 	bool stay;      /* for another job */
 	struct dns_reply *reply;
-	struct foretold foretold; /* at most one for a job */
+	struct msg_dns_foretold
+	    foretold[FORETOLD_MAX]; /* answers that came before their questions */
+	size_t foretold_count;
 	size_t room_used;
-	uint8_t room[20000];
+	uint8_t room[20000 + FORETOLD_MAX * (DNS_NAME_MAX + KNOWN_OCTETS_MAX)];
 };
 
 /* ---- taking the job -------------------------------------------------------------------------- */
@@ -137,15 +134,15 @@ static void
 on_foretold(void *ctx, struct link *link, const union msg *m, int *fd)
 {
 	struct child *c = ctx;
-	struct msg_dns_foretold *a = &c->foretold.answer;
+	struct msg_dns_foretold *a = &c->foretold[c->foretold_count];
 
 	(void)link;
 	(void)fd;
-	BUG_ON(c->foretold.known || c->job != JOB_NONE);
+	BUG_ON(c->foretold_count == FORETOLD_MAX || c->job != JOB_NONE);
+	c->foretold_count++;
 	*a = m->dns_foretold;
 	a->name = keep(c, a->name);
 	a->records.encoded = keep(c, a->records.encoded);
-	c->foretold.known = true;
 }
 
 /* ---- questions ------------------------------------------------------------------------------- */
@@ -250,12 +247,14 @@ note_answer(struct span name, enum dns_type type, const struct dns_reply *reply)
 static bool
 know(const struct child *c, struct span name, enum dns_type type, struct dns_reply *reply_out)
 {
-	const struct msg_dns_foretold *a = &c->foretold.answer;
-	struct span records = a->records.encoded;
+	const struct msg_dns_foretold *a = c->foretold, *end = a + c->foretold_count;
+	struct span records;
 
-	if (!c->foretold.known || a->type != type || !span_eq_nocase(a->name, name) ||
-	    records.len > sizeof(reply_out->encoded))
+	while (a < end && (a->type != type || !span_eq_nocase(a->name, name)))
+		a++;
+	if (a == end || a->records.encoded.len > sizeof(reply_out->encoded))
 		return false;
+	records = a->records.encoded;
 	reply_out->status = (enum dns_status)a->status;
 	reply_out->security = (enum dns_security)a->security;
 	reply_out->count = a->records.count;
@@ -451,7 +450,7 @@ forget(struct child *c)
 		close(c->fd);
 	c->fd = -1;
 	c->job = JOB_NONE;
-	c->foretold.known = false;
+	c->foretold_count = 0;
 	c->room_used = 0;
 }
 

@@ -104,26 +104,36 @@ foresight_begin(struct foresight *f, struct questions *qs, const struct conf *co
 	return false;
 }
 
+static void
+tell(struct link *link, const struct msg_dns_ask *ask, const struct msg_dns_answer *answer)
+{
+	struct msg_dns_foretold m = {
+	    ask->type, ask->name, answer->status, answer->security, answer->records};
+
+	link_send(link, MSG_dns_foretold, &m, -1);
+}
+
 void
-foresight_tell(struct questions *qs, struct link *link, struct span helo, struct span reverse_path,
-    bool policy)
+foresight_tell(struct questions *qs, struct asker *asker, struct link *link, struct span helo,
+    struct span reverse_path, bool policy)
 {
 	struct span domain = domain_of(reverse_path);
 	uint8_t name[DNS_NAME_MAX];
 	struct buf room = BUF_OVER(name);
 	struct msg_dns_answer known;
-	struct msg_dns_foretold m;
-	struct msg_dns_ask asked;
-	unsigned left = 1;
+	struct msg_dns_ask ask;
+	unsigned left = 1, told = 0;
 
 	if (domain.len == 0 && !policy)
 		domain = helo;
-	if (!question_of(policy ? "_dmarc." : "", domain, &room, &asked) ||
-	    !questions_known(qs, &asked, &left, &known))
+	if (!question_of(policy ? "_dmarc." : "", domain, &room, &ask))
 		return;
-	m = (struct msg_dns_foretold){
-	    asked.type, asked.name, known.status, known.security, known.records};
-	link_send(link, MSG_dns_foretold, &m, -1);
+	questions_follow(qs, asker, ask.type, ask.name);
+	if (!questions_known(qs, &ask, &left, &known))
+		return;
+	do {
+		tell(link, &ask, &known);
+	} while (++told < FORETOLD_MAX && questions_next(qs, asker, &ask, &known));
 }
 
 void

@@ -14,7 +14,10 @@
 
 #include "validators/questions.h"
 
-enum { FORESIGHT_MS = 1000 }; /* that its answers are waited for; the checks ask themselves then */
+enum {
+	FORESIGHT_MS = 1000, /* that its answers are waited for; the checks ask themselves then */
+	FORETOLD_MAX = 8,    /* answers that a process is told before a job */
+};
 
 /* Zeroed memory is one that waits for nothing; patience_ms is set by the caller. */
 struct foresight {
@@ -36,10 +39,11 @@ bool foresight_begin(struct foresight *f, struct questions *qs, const struct con
     void (*over)(struct foresight *f));
 
 /*
- * Tells a process what is known of that, before its job.
- * In: policy, the DMARC policy; else the SPF record. What is not known is left out.
+ * Tells a process what is known of that, before its job, and what was asked next the time before:
+ * the records that the SPF record includes, the key of the signature.
+ * In: asker, of the job; policy, the DMARC policy; else the SPF record. What is not known is left out.
  */
-void foresight_tell(struct questions *qs, struct link *link, struct span helo,
+void foresight_tell(struct questions *qs, struct asker *asker, struct link *link, struct span helo,
     struct span reverse_path, bool policy);
 
 /* Waits no longer; over is not called. Takes one that waits for nothing, too. */

@@ -394,6 +394,7 @@ job_asks(struct job *job, const struct msg_dns_ask *ask)
 	struct msg_dns_answer trouble = {.query = ask->query, .status = DNS_TROUBLE}, known;
 
 	plain.own = 0;
+	questions_follow(jobs->questions, &job->asker, plain.type, plain.name);
 	if (questions_known(jobs->questions, &plain, allowance.left, &known)) {
 		link_send(job->process->link, MSG_dns_answer, &known, -1);
 		return;

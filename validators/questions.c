@@ -60,6 +60,39 @@ questions_known(struct questions *qs, const struct msg_dns_ask *ask, unsigned *l
 	return true;
 }
 
+void
+questions_follow(struct questions *qs, struct asker *asker, uint16_t type, struct span name)
+{
+	struct known_key key;
+	uint16_t place;
+
+	known_key_of(&key, type, name);
+	place = known_place(&qs->known, &key);
+	if (asker->chained)
+		known_follow(&qs->known, asker->last, place);
+	asker->chained = true;
+	asker->last = place;
+}
+
+bool
+questions_next(struct questions *qs, struct asker *asker, struct msg_dns_ask *ask_out,
+    struct msg_dns_answer *answer_out)
+{
+	const struct known_key *key;
+	uint16_t next = KNOWN_NOWHERE;
+
+	if (asker->chained && link_alive(qs->resolver))
+		next =
+		    known_successor(&qs->known, asker->last, loop_now(qs->loop), &key, answer_out);
+	if (next == KNOWN_NOWHERE)
+		return false;
+	asker->last = next;
+	*ask_out =
+	    (struct msg_dns_ask){.type = key->type, .name = span_of(key->name, key->name_len)};
+	count(COUNT_dns_known);
+	return true;
+}
+
 bool
 questions_ask(struct questions *qs, struct asker *asker, const struct msg_dns_ask *ask,
     const struct ip *client, unsigned *left)

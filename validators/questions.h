@@ -18,6 +18,9 @@ enum {
 };
 
 struct asker {
+	bool
+	    chained; /* it has asked, or was told, the answer at this place of those that are known: */
+	uint16_t last;
 	/* In: answer, whose query is the asker's own number. Never called by questions_ask. */
 	void (*answered)(struct asker *asker, const struct msg_dns_answer *answer);
 	unsigned open; /* questions in progress */
@@ -52,6 +55,17 @@ void questions_init(struct questions *qs, struct loop *loop, uint64_t timeout_ms
  * Returns: false when it must be asked.
  */
 bool questions_known(struct questions *qs, const struct msg_dns_ask *ask, unsigned *left,
+    struct msg_dns_answer *answer_out);
+
+/* This is what the asker asks next, after what it has asked or was told before. */
+void questions_follow(struct questions *qs, struct asker *asker, uint16_t type, struct span name);
+
+/*
+ * What was asked next, the time before, after what the asker was told last: it follows that now.
+ * Out: ask, type and name, borrowed; answer, as above.
+ * Returns: false when there is nothing of the kind, or it is not known any more.
+ */
+bool questions_next(struct questions *qs, struct asker *asker, struct msg_dns_ask *ask_out,
     struct msg_dns_answer *answer_out);
 
 /*

@@ -1017,11 +1017,45 @@ asks_ahead(void **state)
 	assert_int_equal(w.questions, 2);
 	assert_int_equal(w.forked, 2);
 	assert_true(w.children[1].envelope);
-	assert_int_equal(w.children[1].foretold, 1);
+	assert_int_equal(w.children[1].foretold, 2); /* and what the one before asked next */
 	child_say_spf(&w.children[1], AUTH_PASS, "sender.example");
 	world_turn(&w);
 	say_submit(&w, 6, "b@sender.example");
-	assert_int_equal(w.children[1].foretold, 2); /* SPF, then DMARC */
+	assert_int_equal(w.children[1].foretold, 3); /* SPF and that, then DMARC */
+	w.on_question = NULL;
+}
+
+/* One message: its process asks for what the SPF record includes. */
+static void
+ask_included(uint32_t transaction)
+{
+	struct msg_dns_ask ask = {9, DNS_TYPE_TXT, SPAN("_spf.sender.example"), 1000, 0, 0};
+	struct world_child *child = &w.children[w.forked];
+
+	say_envelope(&w, transaction, "a@sender.example");
+	for (unsigned i = 0; i < w.questions; i++)
+		answer_text(asked[i]);
+	assert_true(child->envelope);
+	link_send(child->link, MSG_dns_ask, &ask, -1);
+	world_turn(&w);
+	answer_text(asked[w.questions - 1]);
+	child_say_spf(child, AUTH_PASS, "sender.example");
+	world_turn(&w);
+}
+
+/* What was asked after it the time before is told with it, but not what only one has ever asked. */
+static void
+tells_what_will_be_asked_next(void **state)
+{
+	(void)state;
+	begin_foresight(60000);
+	w.on_question = note_question;
+	for (unsigned i = 0; i < 3; i++) {
+		ask_included(5 + i);
+		assert_int_equal(w.questions, 3);
+		assert_int_equal(w.children[i].dns_answers, 1);
+		assert_int_equal(w.children[i].foretold, i < 2 ? 1 : 2);
+	}
 	w.on_question = NULL;
 }
 
@@ -1214,6 +1248,7 @@ main(void)
 	    TEST(row_256_257_budget),
 	    TEST(what_was_answered_is_not_asked_again),
 	    TEST(asks_ahead),
+	    TEST(tells_what_will_be_asked_next),
 	    TEST(asks_ahead_and_waits_not_for_long),
 	    TEST(asks_ahead_for_one_that_lies),
 	    TEST(asks_ahead_for_nobody),

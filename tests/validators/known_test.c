@@ -157,6 +157,83 @@ many_names(void **state)
 	assert_in_range(found, KNOWN_MAX / 2, KNOWN_MAX);
 }
 
+/* Keeps an answer to a name, asked once or again. */
+static uint16_t
+keep_name(const char *name, bool again)
+{
+	struct msg_dns_answer answer;
+
+	known_key_of(&key, DNS_TYPE_TXT, span_str(name));
+	keep(30, 10);
+	if (again)
+		assert_true(known_find(known, &key, NOW, &answer));
+	return known_place(known, &key);
+}
+
+static uint16_t
+successor(uint16_t place, uint64_t now)
+{
+	struct msg_dns_answer answer;
+	const struct known_key *found;
+
+	return known_successor(known, place, now, &found, &answer);
+}
+
+static void
+one_leads_to_the_next(void **state)
+{
+	uint16_t a = keep_name("a.example", false), b = keep_name("b.example", true);
+	const struct known_key *found;
+	struct msg_dns_answer answer;
+
+	(void)state;
+	assert_int_equal(successor(a, NOW), KNOWN_NOWHERE);
+	known_follow(known, a, b);
+	assert_int_equal(known_successor(known, a, NOW, &found, &answer), b);
+	assert_int_equal(found->type, DNS_TYPE_TXT);
+	assert_memory_equal(found->name, "b.example", found->name_len);
+	assert_int_equal(answer.status, DNS_OK);
+	assert_int_equal(answer.ttl, 30);
+	assert_int_equal(successor(a, NOW + 30000), KNOWN_NOWHERE);
+	/* an answer that is renewed keeps what follows it; another in its place does not */
+	keep_name("a.example", false);
+	assert_int_equal(successor(a, NOW), b);
+	known->places[a].key.name[0] = 'x';
+	keep_name("a.example", false);
+	assert_int_equal(successor(a, NOW), KNOWN_NOWHERE);
+}
+
+/* It may bear the name of a sender. */
+static void
+what_one_alone_asked_is_told_nobody(void **state)
+{
+	uint16_t a = keep_name("a.example", true), b = keep_name("b.example", false);
+	struct msg_dns_answer answer;
+
+	(void)state;
+	known_follow(known, a, b);
+	assert_int_equal(successor(a, NOW), KNOWN_NOWHERE);
+	assert_true(known_find(known, &key, NOW, &answer));
+	assert_int_equal(successor(a, NOW), b);
+}
+
+static void
+no_circles(void **state)
+{
+	uint16_t a = keep_name("a.example", true), b = keep_name("b.example", true),
+		 c = keep_name("c.example", true);
+
+	(void)state;
+	known_follow(known, a, a);
+	assert_int_equal(successor(a, NOW), KNOWN_NOWHERE);
+	known_follow(known, a, b);
+	known_follow(known, b, c);
+	known_follow(known, c, a);
+	assert_int_equal(successor(c, NOW), a);
+	assert_int_equal(successor(a, NOW), b);
+	assert_int_equal(successor(b, NOW), KNOWN_NOWHERE);
+}
+
 int
 main(void)
 {
@@ -167,6 +244,9 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		trouble_and_what_is_long_is_not_kept, set_up, tear_down),
 	    cmocka_unit_test_setup_teardown(many_names, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(one_leads_to_the_next, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(what_one_alone_asked_is_told_nobody, set_up, tear_down),
+	    cmocka_unit_test_setup_teardown(no_circles, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
