@@ -52,7 +52,7 @@ job_waits(const struct job *job)
 size_t
 jobs_active(const struct jobs *jobs)
 {
-	return jobs->used + jobs->processes.count[PROCESS_ENDING];
+	return jobs->used + processes_ending(&jobs->processes);
 }
 
 /* ---- those that wake: their answer, or the process that they wait for, has come --------------- */

@@ -261,7 +261,7 @@ process_end(struct process *p, bool kill_it)
 		delist(p);
 	timer_stop(&p->timer);
 	link_free(&p->link);
-	set_state(p, PROCESS_ENDING);
+	set_state(p, kill_it ? PROCESS_DYING : PROCESS_LEFT);
 	if (p->gone || !link_alive(ps->zygote)) {
 		place_give(p);
 		return;
@@ -278,7 +278,7 @@ static void
 gone(struct process *p)
 {
 	p->gone = true;
-	if (p->state == PROCESS_ENDING)
+	if (p->state == PROCESS_DYING || p->state == PROCESS_LEFT)
 		place_give(p);
 }
 
@@ -305,7 +305,16 @@ processes_zygote_lost(struct processes *ps)
 size_t
 processes_computing(const struct processes *ps)
 {
-	return ps->count[PROCESS_COMPUTING] + ps->count[PROCESS_ENDING];
+	size_t left = ps->count[PROCESS_LEFT];
+
+	return ps->count[PROCESS_COMPUTING] + ps->count[PROCESS_DYING] +
+	       (left > PROCESSES_LEFT_MAX ? left - PROCESSES_LEFT_MAX : 0);
+}
+
+size_t
+processes_ending(const struct processes *ps)
+{
+	return ps->count[PROCESS_DYING] + ps->count[PROCESS_LEFT];
 }
 
 void

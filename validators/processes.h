@@ -1,8 +1,9 @@
 /*
  * Processes that serve checks: asked for, busy, resting between two jobs, ending, reaped.
  *
- * How many take processor time is the sum of those that compute and of those that end; a process
- * that waits for the DNS takes none. Which of them a job gets, and what an answer means, is jobs.c.
+ * How many take processor time is the sum of those that compute and of those that are killed; a
+ * process that waits for the DNS takes none, nor does one that has ended its link: but it may lie, so
+ * that not many are believed. Which of them a job gets, and what an answer means, is jobs.c.
  */
 #ifndef VALIDATORS_PROCESSES_H
 #define VALIDATORS_PROCESSES_H
@@ -20,6 +21,7 @@ enum {
 	PROCESS_PROBE_MS = 3 * 1000, /* between two looks at whether the zygote answers */
 	PROCESS_PROBES = 2,          /* looks without an answer; then the zygote is given up */
 	PROCESSES_BOUND_MAX = 32,
+	PROCESSES_LEFT_MAX = 64, /* that are believed to take no time before they are reaped */
 };
 
 enum process_state {
@@ -27,7 +29,8 @@ enum process_state {
 	PROCESS_RESTING,
 	PROCESS_COMPUTING,
 	PROCESS_ASLEEP, /* waits for an answer of the DNS, or for its turn after one */
-	PROCESS_ENDING, /* its link has ended; the zygote has not reaped it yet */
+	PROCESS_DYING,  /* killed; the zygote has not reaped it yet */
+	PROCESS_LEFT,   /* it exits, or has exited, by itself; not reaped yet either */
 	PROCESS_STATES,
 };
 
@@ -99,10 +102,10 @@ struct process *process_bound_to(const struct processes *ps, const struct transa
 /* The zygote reaped a process, or could not make it. */
 void processes_child_gone(struct processes *ps, uint32_t serial, uint32_t status);
 
-/* The zygote is gone, and with it every process that it forked. */
 /* It has answered. */
 void processes_zygote_alive(struct processes *ps);
 
+/* The zygote is gone, and with it every process that it forked. */
 void processes_zygote_lost(struct processes *ps);
 
 /* Ends what is left. */
@@ -110,5 +113,8 @@ void processes_clear(struct processes *ps);
 
 /* Those that take processor time now. */
 size_t processes_computing(const struct processes *ps);
+
+/* Those that are not reaped yet. */
+size_t processes_ending(const struct processes *ps);
 
 #endif

@@ -60,19 +60,34 @@ reap(struct zygote *z, pid_t pid, int status)
 	zygote_counters[ZYGOTE_children].value = --z->count;
 }
 
+static void on_exits(void *arg, unsigned events);
+
 static void
-on_exits(void *arg, unsigned events)
+reap_all(void *arg)
 {
 	struct zygote *z = arg;
 	struct signalfd_siginfo info[16];
 	int status;
 	pid_t pid;
 
-	(void)events;
 	while (read(z->exits_fd, info, sizeof(info)) > 0)
 		;
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
 		reap(z, pid, status);
+	if (watch_start(z->loop, &z->exits, z->exits_fd, WATCH_READ, on_exits, z) != 0)
+		timer_set(z->loop, &z->reaping, REAP_MS, reap_all, z);
+}
+
+/* Nobody waits for it: each by itself would wake the zygote and the dispatcher for every check. */
+static void
+on_exits(void *arg, unsigned events)
+{
+	struct zygote *z = arg;
+
+	(void)events;
+	watch_stop(&z->exits);
+	if (timer_set(z->loop, &z->reaping, REAP_MS, reap_all, z) != 0)
+		reap_all(z);
 }
 
 /* What a child does first: nothing of the zygote's stays open or blocked. */
@@ -247,6 +262,7 @@ zygote_free(struct zygote **z_at)
 		return;
 	kill_all(z);
 	timer_stop(&z->orphan);
+	timer_stop(&z->reaping);
 	watch_stop(&z->exits);
 	if (z->exits_fd >= 0)
 		close(z->exits_fd);

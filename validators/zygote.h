@@ -16,6 +16,7 @@
 enum {
 	CHILDREN_MAX = 2048,
 	ORPHAN_MS = 3000, /* without a dispatcher for so long, the zygote ends */
+	REAP_MS = 5,      /* after the first of them; all that have exited meanwhile go together */
 };
 
 enum zygote_count {
@@ -44,7 +45,7 @@ struct zygote {
 	bool draining;
 	int exits_fd; /* signalfd of SIGCHLD */
 	struct watch exits;
-	struct timer orphan;
+	struct timer orphan, reaping;
 	size_t count;
 	struct zygote_child children[CHILDREN_MAX];
 };

@@ -741,9 +741,39 @@ checks_wait_for_their_turn(void **state)
 	link_free(&w.children[0].link);
 	world_turn(&w);
 	assert_int_equal(w.delivered, 1);
-	assert_int_equal(w.forked, 2); /* the process is not reaped yet */
-	child_gone(&w.children[0], 0);
 	assert_int_equal(w.forked, 3);
+	/* one that is killed takes its time until it is reaped */
+	child_say_dkim(&w.children[1], AUTH_PASS, "signer.example");
+	child_say_dkim(&w.children[1], AUTH_PASS, "signer.example");
+	world_turn(&w);
+	assert_int_equal(w.kills, 1);
+	assert_int_equal(w.forked, 3);
+	child_gone(&w.children[1], 0);
+	assert_int_equal(w.forked, 4);
+}
+
+/* Those that have ended their links and do not exit may compute after all. */
+static void
+not_many_are_believed_to_have_left(void **state)
+{
+	unsigned served = 0;
+
+	(void)state;
+	world_begin_played(&w, "false", "mark", "true");
+	for (uint64_t i = 0; i < PROCESSES_LEFT_MAX + 4; i++)
+		say_submit(&w, i, "");
+	while (served < w.forked) {
+		struct world_child *child = &w.children[served++];
+
+		child_say_dkim(child, AUTH_PASS, "signer.example");
+		link_flush(child->link);
+		link_free(&child->link);
+		world_turn(&w);
+	}
+	assert_int_equal(served, PROCESSES_LEFT_MAX + 2);
+	assert_int_equal(w.delivered, served);
+	child_gone(&w.children[0], 0);
+	assert_int_equal(w.forked, served + 1);
 }
 
 static void
@@ -1239,6 +1269,7 @@ main(void)
 	    TEST(idle_zygote_is_left_alone),
 	    TEST(smtpd_gone),
 	    TEST(checks_wait_for_their_turn),
+	    TEST(not_many_are_believed_to_have_left),
 	    TEST(row_311_no_turn_is_busy),
 	    TEST(questions_go_and_come_back),
 	    TEST(row_256_waiting_for_the_dns_takes_no_place),
