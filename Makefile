@@ -121,7 +121,7 @@ $(foreach dir,lib $(DIRS),$(eval $(call ARCHIVE,$(dir))))
 # ---- programs ---------------------------------------------------------------------------------
 
 LINK = @mkdir -p $(@D); echo "link $@"; \
-	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $^
+	$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $(filter %.o %.a,$^)
 
 O := $(BUILD)/obj
 $(SBIN)/gatehouse: $(O)/supervisor/main.o $(O)/supervisor.a $(O)/lib.a
@@ -138,9 +138,13 @@ $(LIBEXEC)/lookupd: $(O)/lookupd/main.o $(O)/lookupd.a $(O)/lib.a
 	$(LINK) $(LIBS_lookupd) $(LIBS_lib)
 $(LIBEXEC)/validators: $(O)/validators/main.o $(O)/validators.a $(O)/lib.a
 	$(LINK) $(LIBS_validators) $(LIBS_lib)
+# What it has inside is recorded beside it: `gatehouse check` says when the host has a newer one. It is
+# linked anew after any change of packages, for their archives bear the times at which Debian made them.
 $(LIBEXEC)/validator: PIE := $(PIE_validator)
-$(LIBEXEC)/validator: $(O)/validators/child_main.o $(O)/validators.a $(O)/lib.a
-	$(LINK) $(LIBS_validator)
+$(LIBEXEC)/validator: $(O)/validators/child_main.o $(O)/validators.a $(O)/lib.a tools/libraries \
+    $(wildcard /var/lib/dpkg/status)
+	$(LINK) $(LIBS_validator) -Wl,-Map=$(O)/validator.map
+	@tools/libraries $(O)/validator.map >$@.libraries
 $(LIBEXEC)/resolverd: $(O)/resolverd/main.o $(O)/resolverd.a $(O)/lib.a
 	$(LINK) $(LIBS_resolverd) $(LIBS_lib)
 $(LIBEXEC)/queue-handoff: $(O)/queue-handoff/main.o $(O)/queue-handoff.a $(O)/lib.a
@@ -253,6 +257,7 @@ install: all
 	    $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
 	install -m 755 $(SBIN)/gatehouse $(SBIN)/gatehouse-recipients $(DESTDIR)$(PREFIX)/sbin
 	install -m 755 $(filter $(LIBEXEC)/%,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/libexec/gatehouse
+	install -m 644 $(LIBEXEC)/validator.libraries $(DESTDIR)$(PREFIX)/libexec/gatehouse
 	install -m 644 docs/gatehouse.conf.sample $(DESTDIR)$(SYSCONFDIR)
 	install -m 644 docs/gatehouse.conf.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 docs/gatehouse.8 docs/gatehouse-recipients.8 $(DESTDIR)$(PREFIX)/share/man/man8

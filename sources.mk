@@ -47,6 +47,7 @@ SRC_supervisor := \
 	supervisor/explain.c \
 	supervisor/explain_stage.c \
 	supervisor/generation.c \
+	supervisor/libraries.c \
 	supervisor/listeners.c \
 	supervisor/log_relay.c \
 	supervisor/recipients.c \
@@ -55,6 +56,7 @@ SRC_supervisor := \
 	supervisor/setup.c \
 	supervisor/spawn.c \
 	supervisor/status.c \
+	supervisor/version.c \
 	supervisor/wiring.c
 
 # main: smtpd/main.c

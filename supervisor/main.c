@@ -16,6 +16,7 @@
 #include "supervisor/conf_file.h"
 #include "supervisor/configuration.h"
 #include "supervisor/explain.h"
+#include "supervisor/libraries.h"
 #include "supervisor/run.h"
 
 #ifndef SYSCONFDIR
@@ -62,7 +63,10 @@ do_check(const char *config)
 {
 	struct conf *conf = configuration_read(config, stdout);
 	int rc = conf != NULL ? EX_OK : 1;
+	char libexec[LIBEXEC_OCTETS];
 
+	if (find_libexec(libexec))
+		libraries_print(libexec, stdout);
 	conf_free(&conf);
 	return rc;
 }
@@ -111,7 +115,7 @@ static const struct {
 	const char *help;
 } verbs[] = {
     {"run", do_run, "start the gateway in the foreground"},
-    {"check", do_check, "say what is wrong with the configuration"},
+    {"check", do_check, "say what is wrong with the configuration and its surroundings"},
     {"reload", do_reload, "take the configuration anew, without dropping a session"},
     {"stop", do_stop, "finish the running sessions and end"},
     {"status", do_status, "print programs and counters"},

@@ -14,6 +14,7 @@
 #include "supervisor/configuration.h"
 #include "supervisor/control.h"
 #include "supervisor/generation.h"
+#include "supervisor/libraries.h"
 #include "supervisor/recipients.h"
 #include "supervisor/rundir.h"
 #include "supervisor/setup.h"
@@ -278,10 +279,12 @@ on_generation_ready(void *ctx, struct generation *g)
 	struct gatehouse *gh = ctx;
 
 	log_ready(g);
-	if (g != gh->coming)
-		return;
-	timer_stop(&gh->ready_deadline);
-	replace_serving(gh);
+	if (g == gh->coming) {
+		timer_stop(&gh->ready_deadline);
+		replace_serving(gh);
+	}
+	/* Now that it serves: nothing waits for two files to be read. */
+	libraries_log(gh->around.libexec_dir);
 }
 
 /* Deferred: the generation is speaking when it says that it has a bad file. */
