@@ -57,7 +57,7 @@ LIBS_validators := -lspf2 -lopendkim -lcrypto -lpsl
 # for each message: it has all of them inside, at the boundaries of huge pages (validators/image.h).
 # dkim_engine.c has a function that bears the name of one of libcrypto's, and the first one counts.
 # What libc says of names and modules of the network is about functions that validator never calls.
-LD_QUIET := $(shell $(CC) -Wl,--help 2>/dev/null | grep -q no-warnings && echo -Wl,--no-warnings)
+LD_QUIET := $(shell $(CC) $(LDFLAGS) -Wl,--help 2>/dev/null | grep -q no-warnings && echo -Wl,--no-warnings)
 PIE_validator := -static-pie
 LIBS_validator := -Wl,-z,max-page-size=0x200000 -Wl,-z,muldefs $(LD_QUIET) \
 	-Wl,--gc-sections -lspf2 -lopendkim -lpsl $(LIBS_lib) -lunistring -lresolv -lbsd -lmd -ldb \
