@@ -4,11 +4,13 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25 /* Linux 6.1 */
 #endif
 
+/* Of amd64, and of arm64 where its pages have 4 KiB. */
 enum { SMALL_PAGE = 4096, HUGE_PAGE = 2 * 1024 * 1024 };
 
 /* Returns: len octets of fresh memory that begin with a huge page, NULL when there are none. */
@@ -40,7 +42,8 @@ reserve(uint8_t *from, const uint8_t *end)
 
 /*
  * All or nothing: memory of our own in small pages would make a fork dearer than the file's does.
- * In: from to end, octets that nothing else shares a huge page with.
+ * In: from to end, octets that nothing else shares a huge page with: the Makefile has the program
+ *     linked so that this holds wherever the kernel has put it.
  */
 static bool
 replace(uint8_t *from, uint8_t *end, int protection)
@@ -95,6 +98,9 @@ image_enlarge(void)
 {
 	bool all = true;
 
+	/* With pages of 16 or 64 KiB a huge one has 32 or 512 MiB, more than the program is worth. */
+	if (sysconf(_SC_PAGESIZE) != SMALL_PAGE)
+		return false;
 	dl_iterate_phdr(on_object, &all);
 	return all;
 }
