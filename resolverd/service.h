@@ -11,7 +11,7 @@
 #include "lib/link.h"
 #include "lib/loop.h"
 
-enum { SERVICE_QUESTIONS_MAX = 1024 };
+enum { SERVICE_QUESTIONS_MAX = 4096 }; /* as many as validators may have in progress */
 
 struct service;
 

@@ -195,26 +195,51 @@ may_begin(const struct jobs *jobs)
 	       jobs->processes.count[PROCESS_ASLEEP] < JOBS_ASLEEP_MAX;
 }
 
+/* Returns: false when there is none, or no place for it. */
+static bool
+wake_one(struct jobs *jobs)
+{
+	struct job *job = jobs->waking.first;
+
+	if (job == NULL || processes_computing(&jobs->processes) >= jobs->places)
+		return false;
+	jobs->newcomer = false;
+	if (job->held != NULL)
+		pass_answer(job, &job->held->answer);
+	leave_line(job);
+	if (job->process == NULL)
+		job_run(job);
+	return true;
+}
+
+static bool
+begin_one(struct jobs *jobs)
+{
+	struct job *job = may_begin(jobs) ? queue_take(&jobs->queue) : NULL;
+
+	if (job == NULL)
+		return false;
+	jobs->newcomer = true;
+	job_run(job);
+	return true;
+}
+
 /*
  * At the end of a turn, never from inside a handler: what a job does when it begins or fails must
- * not surprise one.
+ * not surprise one. Those that wake and those that begin take turns. If all of the one kind went
+ * first, the others would all begin at the same moment, wait for the DNS at the same time and wake
+ * at the same moment again, and the processors would rest meanwhile.
  */
 static void
 on_advance(void *arg)
 {
 	struct jobs *jobs = arg;
-	struct job *job;
+	bool some;
 
-	while (jobs->waking.first != NULL && processes_computing(&jobs->processes) < jobs->places) {
-		job = jobs->waking.first;
-		if (job->held != NULL)
-			pass_answer(job, &job->held->answer);
-		leave_line(job);
-		if (job->process == NULL)
-			job_run(job);
-	}
-	while (may_begin(jobs) && (job = queue_take(&jobs->queue)) != NULL)
-		job_run(job);
+	do
+		some = jobs->newcomer ? wake_one(jobs) || begin_one(jobs)
+		                      : begin_one(jobs) || wake_one(jobs);
+	while (some);
 	gauge(COUNT_checks_waiting, jobs->queue.waiting);
 }
 

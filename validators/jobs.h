@@ -3,7 +3,7 @@
  *
  * A job waits until a processor is free for it, gets a process (a new one; or one that rests), and
  * is told what to check at once, before the process exists. While it waits for the DNS another may
- * compute; when its answer has come it waits for its turn to compute again. A process that exits
+ * compute; when its answer has come it waits for its turn to compute again, like one that begins. A process that exits
  * after its answer has answered only when its link ends without anything after it. Whatever else
  * happens (no answer, two answers, a malformed message, too long) is a failure of this job alone.
  *
@@ -101,6 +101,7 @@ struct jobs {
 	struct processes processes;
 	struct job_queue queue;
 	struct job_line waking; /* their answers, or the processes that they wait for, have come */
+	bool newcomer;          /* the last one to get a place began */
 	struct job *first_free;
 	size_t used;
 	struct job all[JOBS_MAX];

@@ -895,6 +895,33 @@ row_256_waiting_for_the_dns_takes_no_place(void **state)
 	assert_int_equal(w.children[1].dns_answers, 1);
 }
 
+/* Those that wake and those that begin take turns, whichever has a place first. */
+static void
+wakes_and_begins_in_turn(void **state)
+{
+	uint32_t queries[4];
+
+	(void)state;
+	world_begin_played(&w, "true", "mark", "false");
+	for (uint64_t i = 0; i < 10; i++)
+		say_envelope(&w, i, "a@sender.example");
+	for (size_t i = 0; i < 4; i++) {
+		ask(&w.children[i], 7);
+		queries[i] = w.question.query;
+	}
+	assert_int_equal(w.forked, 6);
+	for (size_t i = 0; i < 4; i++)
+		answer(queries[i]);
+	/* two places, one after the other */
+	for (size_t i = 4; i < 6; i++) {
+		child_say_spf(&w.children[i], AUTH_PASS, "sender.example");
+		child_exit(&w.children[i]);
+	}
+	assert_int_equal(w.forked, 7);
+	assert_int_equal(w.children[0].dns_answers, 1);
+	assert_int_equal(w.children[1].dns_answers, 0);
+}
+
 static void
 one_network_takes_a_tenth(void **state)
 {
@@ -1273,6 +1300,7 @@ main(void)
 	    TEST(row_311_no_turn_is_busy),
 	    TEST(questions_go_and_come_back),
 	    TEST(row_256_waiting_for_the_dns_takes_no_place),
+	    TEST(wakes_and_begins_in_turn),
 	    TEST(one_network_takes_a_tenth),
 	    TEST(networks_take_turns),
 	    TEST(row_257_316_client_budget),
