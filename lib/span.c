@@ -53,3 +53,17 @@ span_decimal(struct span s, uint64_t max, uint64_t *value_out)
 	*value_out = value;
 	return true;
 }
+
+struct span
+span_take_word(struct span *rest)
+{
+	struct span word;
+
+	while (rest->len > 0 && (rest->p[0] == ' ' || rest->p[0] == '\t'))
+		*rest = span_from(*rest, 1);
+	for (word = span_of(rest->p, 0); word.len < rest->len; word.len++)
+		if (rest->p[word.len] == ' ' || rest->p[word.len] == '\t')
+			break;
+	*rest = span_from(*rest, word.len);
+	return word;
+}

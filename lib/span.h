@@ -99,4 +99,7 @@ ascii_is_alpha(uint8_t c)
  */
 bool span_decimal(struct span s, uint64_t max, uint64_t *value_out);
 
+/* Takes the first word off: spaces and tabs are between words. Returns: an empty one at the end. */
+struct span span_take_word(struct span *rest);
+
 #endif

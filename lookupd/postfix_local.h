@@ -38,7 +38,7 @@ struct local_state {
 	unsigned level;
 	enum local_expansion expansion;
 	bool has_owner;
-	bool relayed; /* by luser_relay */
+	bool relayed;                     /* by luser_relay */
 	struct span owner, expanded_from; /* the latter: the name that is being expanded */
 	struct span top;                  /* Delivered-To: what was asked for first */
 	struct span address, local, domain, user;

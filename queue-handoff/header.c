@@ -159,8 +159,8 @@ header_is_removed(struct span field, const struct header_rules *rules)
 		return false;
 	return span_eq_nocase(name, SPAN("Received-SPF")) ||
 	       span_eq_nocase(name, SPAN("X-Gatehouse-Disposition")) ||
-	       span_eq_nocase(name, SPAN("X-Gatehouse-Listed")) ||
-	       is_among(name, &rules->names) || header_claims(field, rules->authserv_id);
+	       span_eq_nocase(name, SPAN("X-Gatehouse-Listed")) || is_among(name, &rules->names) ||
+	       header_claims(field, rules->authserv_id);
 }
 
 /* ---- the block --------------------------------------------------------------------------------- */

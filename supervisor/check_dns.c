@@ -6,26 +6,12 @@
 
 /* ---- trust anchors ---------------------------------------------------------------------------- */
 
-static struct span
-take_word(struct span *rest)
-{
-	struct span word;
-
-	while (rest->len > 0 && (rest->p[0] == ' ' || rest->p[0] == '\t'))
-		*rest = span_from(*rest, 1);
-	for (word = span_of(rest->p, 0); word.len < rest->len; word.len++)
-		if (rest->p[word.len] == ' ' || rest->p[word.len] == '\t')
-			break;
-	*rest = span_from(*rest, word.len);
-	return word;
-}
-
 static bool
 takes_number(struct span *rest, uint64_t most)
 {
 	uint64_t value;
 
-	return span_decimal(take_word(rest), most, &value);
+	return span_decimal(span_take_word(rest), most, &value);
 }
 
 static bool
@@ -63,13 +49,13 @@ is_anchor(struct span text)
 	struct span rest = text, word;
 	uint64_t ttl;
 
-	if (take_word(&rest).len == 0)
+	if (span_take_word(&rest).len == 0)
 		return false;
-	word = take_word(&rest);
+	word = span_take_word(&rest);
 	if (span_decimal(word, UINT32_MAX, &ttl))
-		word = take_word(&rest);
+		word = span_take_word(&rest);
 	if (span_eq_nocase(word, SPAN("IN")))
-		word = take_word(&rest);
+		word = span_take_word(&rest);
 	if (span_eq_nocase(word, SPAN("DS")))
 		return takes_number(&rest, UINT16_MAX) && takes_number(&rest, UINT8_MAX) &&
 		       takes_number(&rest, UINT8_MAX) && is_all(rest, is_hex);

@@ -41,20 +41,6 @@ read_line(struct reader *r, struct span *line_out)
 	return r->octets <= OCTETS_MOST && (c == '\n' || len > 0);
 }
 
-static struct span
-take_word(struct span *rest)
-{
-	struct span word;
-
-	while (rest->len > 0 && (rest->p[0] == ' ' || rest->p[0] == '\t'))
-		*rest = span_from(*rest, 1);
-	for (word = span_of(rest->p, 0); word.len < rest->len; word.len++)
-		if (rest->p[word.len] == ' ' || rest->p[word.len] == '\t')
-			break;
-	*rest = span_from(*rest, word.len);
-	return word;
-}
-
 /* Returns: false, and *out is "", for what is neither a name nor a version. */
 static bool
 keep_word(struct span word, char out[LIBRARY_WORD])
@@ -84,10 +70,11 @@ libraries_read(FILE *record, struct libraries *out)
 		struct library *l = &out->item[out->count];
 
 		l->here[0] = '\0';
-		if (keep_word(take_word(&line), l->package) &&
-		    keep_word(take_word(&line), l->version) &&
-		    keep_word(take_word(&line), l->source) &&
-		    keep_word(take_word(&line), l->source_version) && take_word(&line).len == 0)
+		if (keep_word(span_take_word(&line), l->package) &&
+		    keep_word(span_take_word(&line), l->version) &&
+		    keep_word(span_take_word(&line), l->source) &&
+		    keep_word(span_take_word(&line), l->source_version) &&
+		    span_take_word(&line).len == 0)
 			out->count++;
 	}
 }
@@ -109,9 +96,9 @@ is_in_place(struct span status)
 	    "installed", "unpacked", "half-configured", "triggers-awaited", "triggers-pending"};
 	struct span state;
 
-	take_word(&status);
-	take_word(&status);
-	state = take_word(&status);
+	span_take_word(&status);
+	span_take_word(&status);
+	state = span_take_word(&status);
 	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++)
 		if (span_eq(state, span_str(states[i])))
 			return true;
@@ -124,8 +111,8 @@ keep_source(struct paragraph *p, struct span value)
 {
 	struct span version;
 
-	keep_word(take_word(&value), p->source);
-	version = take_word(&value);
+	keep_word(span_take_word(&value), p->source);
+	version = span_take_word(&value);
 	if (version.len > 2 && version.p[0] == '(' && version.p[version.len - 1] == ')')
 		keep_word(span_head(span_from(version, 1), version.len - 2), p->source_version);
 }
@@ -137,11 +124,11 @@ read_field(struct paragraph *p, struct span line)
 	struct span name = span_head(line, colon), value = span_from(line, colon + 1);
 
 	if (span_eq_nocase(name, SPAN("Package")))
-		keep_word(take_word(&value), p->package);
+		keep_word(span_take_word(&value), p->package);
 	else if (span_eq_nocase(name, SPAN("Status")))
 		p->installed = is_in_place(value);
 	else if (span_eq_nocase(name, SPAN("Version")))
-		keep_word(take_word(&value), p->version);
+		keep_word(span_take_word(&value), p->version);
 	else if (span_eq_nocase(name, SPAN("Source")))
 		keep_source(p, value);
 }

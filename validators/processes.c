@@ -132,6 +132,7 @@ end_longest_bound(const struct processes *ps)
 	for (struct process *p = ps->resting; p != NULL; p = p->next)
 		if (p->bound != NULL)
 			longest = p;
+	BUG_ON(longest == NULL);
 	process_end(longest, false);
 }
 
